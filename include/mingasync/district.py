@@ -1,0 +1,191 @@
+"""What exists: one frozen, validated model per district file under ``include/districts``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from croniter import croniter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from include.mingasync.errors import DistrictFileError, cure_of
+
+SLUG = re.compile(r"[a-z][a-z0-9_]*")
+FOLDER_VARIABLE = "MINGASYNC_DISTRICTS_DIR"
+#: District slugs that would collide with the DAGs ``mingasync_<slug>`` of the product itself.
+RESERVED = frozenset({"connect", "undo", "watchdog", "housekeeping"})
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"'{name}' is no time zone; write one such as America/Chicago") from None
+    return name
+
+
+def _cron(expression: str) -> str:
+    if len(expression.split()) != 5 or not croniter.is_valid(expression):
+        raise ValueError(
+            f"'{expression}' is no cron schedule; write five fields in local time such as 0 2 * * *"
+        )
+    return expression
+
+
+class Strict(BaseModel):
+    """A model that refuses unknown keys and cannot be changed after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sis(Strict):
+    """How the district's Student Information System is reached."""
+
+    name: str = Field(min_length=1)
+    source: Literal["rest", "csv"] = "rest"
+    version: Literal["1.1", "1.2"] = "1.1"
+    connection: str = ""
+    url: str | None = None
+    page_size: int = Field(default=1000, ge=1, le=10_000)
+    max_parallel_requests: int = Field(default=4, ge=1, le=32)
+    incremental: bool = False
+    pool: str = "default_pool"
+
+    @model_validator(mode="after")
+    def _csv_needs_a_url(self) -> Sis:
+        if self.source == "csv" and not self.url:
+            raise ValueError("a csv source needs 'url', the folder or zip of the OneRoster bundle")
+        if self.source == "rest" and self.url:
+            raise ValueError("'url' is for csv sources; a rest source takes its address from the connection")
+        return self
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _version_as_text(cls, value: Any) -> Any:
+        # An unquoted 1.1 in YAML is a number; what was meant is not in doubt.
+        return str(value) if isinstance(value, float) else value
+
+
+class Contact(Strict):
+    """Whom to write to at the district."""
+
+    name: str = Field(min_length=1)
+    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+
+
+class District(Strict):
+    """One SIS connection, one DAG."""
+
+    slug: str
+    name: str = Field(min_length=1)
+    timezone: Annotated[str, AfterValidator(_zone)]
+    schedule: Annotated[str, AfterValidator(_cron)] = "0 2 * * *"
+    sis: Sis
+    contact: Contact
+    schools: tuple[str, ...] = ()
+
+    @property
+    def dag_id(self) -> str:
+        """The DAG that syncs this district, ``mingasync_<slug>``."""
+        return f"mingasync_{self.slug}"
+
+    @property
+    def settings_variable(self) -> str:
+        """The Airflow Variable that holds the district's settings, ``mingasync_<slug>``."""
+        return f"mingasync_{self.slug}"
+
+    @property
+    def connection_id(self) -> str:
+        """The Airflow Connection of the SIS: as the file says, else ``oneroster_<slug>``."""
+        return self.sis.connection or f"oneroster_{self.slug}"
+
+
+@dataclass(frozen=True)
+class BadDistrictFile:
+    """A district file that cannot be used, and why; every other district still runs."""
+
+    slug: str
+    path: Path
+    error: DistrictFileError
+
+
+def districts_folder() -> Path:
+    """The folder of district files: ``MINGASYNC_DISTRICTS_DIR``, else ``include/districts``."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or Path(__file__).parents[1] / "districts")
+
+
+def district_files(folder: Path | None = None) -> Iterator[Path]:
+    """Every district file, in order of name; ``.yaml`` and ``.yml`` alike."""
+    yield from sorted(
+        path for path in (folder or districts_folder()).glob("*") if path.suffix in {".yaml", ".yml"}
+    )
+
+
+def read_district(path: Path) -> District:
+    """The district that a file describes.
+
+    Raises DistrictFileError naming file, key and cure when the file cannot be read or is not right.
+    """
+    slug = path.stem
+    if not SLUG.fullmatch(slug) or slug in RESERVED:
+        raise DistrictFileError(
+            f"{path.name}: the file's name is the district's slug and must match [a-z][a-z0-9_]* "
+            f"and be none of {', '.join(sorted(RESERVED))}. Rename the file."
+        )
+    twins = [twin.name for twin in path.parent.glob(f"{slug}.y*ml") if twin != path]
+    if twins:
+        raise DistrictFileError(
+            f"{path.name}: the district '{slug}' is described twice, also in {', '.join(twins)}. Delete one."
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise DistrictFileError(
+            f"{path.name}: the file cannot be read as YAML{line}. Correct it there; it must be UTF-8 text."
+        ) from error
+    if not isinstance(content, dict):
+        raise DistrictFileError(f"{path.name}: the file holds no keys. Write at least name, timezone, sis, contact.")
+    if "slug" in content:
+        raise DistrictFileError(f"{path.name}: key 'slug' is unknown; the file's name is the slug. Remove the key.")
+    try:
+        return District(slug=slug, **content)
+    except ValidationError as error:
+        raise DistrictFileError(f"{path.name}: {cure_of(error, District)}") from error
+
+
+def read_districts(folder: Path | None = None) -> tuple[list[District], list[BadDistrictFile]]:
+    """All usable districts, and the files that cannot be used with the reason for each."""
+    good: list[District] = []
+    bad: list[BadDistrictFile] = []
+    for path in district_files(folder):
+        try:
+            good.append(read_district(path))
+        except DistrictFileError as error:
+            bad.append(BadDistrictFile(path.stem, path, error))
+    return good, bad
+
+
+def find_district(slug: str, folder: Path | None = None) -> District:
+    """The district with this slug; DistrictFileError says so when there is none."""
+    for path in district_files(folder):
+        if path.stem == slug:
+            return read_district(path)
+    raise DistrictFileError(
+        f"There is no district '{slug}' in {folder or districts_folder()}. Add {slug}.yaml there."
+    )
