@@ -1,0 +1,90 @@
+"""The embedded server is a real one: loopback only, password asked, survives the death of its owner."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from stack.postgres import EmbeddedPostgres, embedded_postgres
+
+
+def test_speaks_postgresql_18(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        version, encoding = connection.execute(
+            "select current_setting('server_version_num')::int, current_setting('server_encoding')"
+        ).fetchone()  # type: ignore[misc]
+    assert version // 10000 == 18
+    assert encoding == "UTF8"
+
+
+def test_each_test_gets_an_empty_database(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        assert connection.execute("select count(*) from pg_namespace where nspname = 'directory'").fetchone() == (0,)
+
+
+def test_listens_on_loopback_only_and_asks_for_the_password(postgres: EmbeddedPostgres) -> None:
+    assert postgres.pid is not None
+    listening = [c.laddr for c in psutil.Process(postgres.pid).net_connections("inet") if c.status == "LISTEN"]
+    assert [address.ip for address in listening] == ["127.0.0.1"]
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(f"postgresql://postgres:wrong@127.0.0.1:{postgres.port}/postgres")
+    assert (postgres.folder / "pgpassword").stat().st_mode & 0o777 == 0o600
+
+
+def test_data_survive_a_stop_and_a_start(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path, durable=False)
+    try:
+        server.start()
+        server.ensure_database("roster")
+        with psycopg.connect(server.dsn("roster", "roster")) as connection:
+            connection.execute("create table kept as select 1 as one")
+        server.stop()
+        assert server.pid is None
+        server.start()
+        with psycopg.connect(server.dsn("roster")) as connection:
+            assert connection.execute("select one from kept").fetchone() == (1,)
+    finally:
+        server.stop()
+        server.remove()
+
+
+def test_a_server_that_outlived_its_owner_is_replaced(tmp_path: Path) -> None:
+    with embedded_postgres(tmp_path) as first:
+        left_over = first.pid
+        second = EmbeddedPostgres(tmp_path, durable=False)
+        second.start()
+        assert left_over is not None
+        assert second.pid not in (None, left_over)
+        assert not psutil.pid_exists(left_over) or psutil.Process(left_over).status() == psutil.STATUS_ZOMBIE
+        second.stop()
+
+
+def test_a_lock_file_with_a_recycled_pid_does_not_stop_the_start_nor_that_process(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path, durable=False)
+    try:
+        server.start()
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        server._process.wait()  # type: ignore[union-attr]
+        lock = server.data / "postmaster.pid"
+        lines = lock.read_text().splitlines()
+        lock.write_text("\n".join([str(os.getpid()), *lines[1:]]))
+        server.start()
+        assert server.pid not in (None, os.getpid())
+    finally:
+        server.stop()
+        server.remove()
+
+
+def test_emptying_a_database_cuts_off_who_is_connected(postgres: EmbeddedPostgres) -> None:
+    postgres.ensure_database("emptied")
+    with psycopg.connect(postgres.dsn("emptied", "emptied"), autocommit=True) as connection:
+        connection.execute("create table gone as select 1 as one")
+        postgres.empty_database("emptied")
+    with psycopg.connect(postgres.dsn("emptied")) as connection:
+        assert connection.execute("select to_regclass('gone')").fetchone() == (None,)
