@@ -23,6 +23,8 @@ create table directory.sync_runs (
     proven        boolean,
     unproven_because text,
     loaded_at     timestamptz,
+    -- people there per school and role when the run first looked: what an archive is measured against
+    guard         jsonb,
     approved_by   text,
     approved_at   timestamptz,
     unique (district, run_id)
@@ -182,7 +184,6 @@ create table directory.schools (
     school_id  text not null,
     name       text not null,
     identifier text,
-    last_seen_run integer not null,
     primary key (district, school_id)
 );
 

@@ -1,0 +1,167 @@
+"""Between Airflow and the product: reads Variables, Connections and the run's context for the tasks, and nothing else does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+from airflow.sdk import BaseHook, Variable, get_current_context
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from include.mingasync.district import District, find_district
+from include.mingasync.errors import MingaSyncError, MissingConnection
+from include.mingasync.run import Kind, Run
+from include.mingasync.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+_KINDS: Mapping[str, Kind] = {"scheduled": "nightly", "backfill": "backfill"}
+
+
+def this_district() -> District:
+    """The district of the DAG whose task is running."""
+    return find_district(get_current_context()["dag"].dag_id.removeprefix("mingasync_"))
+
+
+def this_run(district: District) -> Run:
+    """What the DAG run that is going on means to the product (PRODUCT sections 8 and 10)."""
+    dag_run = get_current_context()["dag_run"]
+    conf = dag_run.conf or {}
+    at = dag_run.logical_date or dag_run.run_after
+    kind = _KINDS.get(str(getattr(dag_run.run_type, "value", dag_run.run_type)), "manual")
+    return Run(
+        district=district.slug,
+        run_id=dag_run.run_id,
+        kind="preview" if conf.get("mode") == "preview" else kind,
+        logical_date=at,
+        night=at.astimezone(ZoneInfo(district.timezone)).date(),
+        send_email=kind in ("nightly", "backfill") or bool(conf.get("send_email")),
+    )
+
+
+def accepts_smaller() -> bool:
+    """Whether a person said with this run that the smaller numbers of the SIS are right."""
+    return bool((get_current_context()["dag_run"].conf or {}).get("accept_smaller"))
+
+
+def settings_text(district: District) -> str | None:
+    """The settings Variable as it stands, None where there is none."""
+    return Variable.get(district.settings_variable, default=None)
+
+
+def connection_parts(connection_id: str, what_for: str, how: str) -> Any:
+    """The Airflow Connection; MissingConnection says which is missing and how to add it."""
+    try:
+        return BaseHook.get_connection(connection_id)
+    except AirflowNotFoundException:
+        raise MissingConnection(
+            f"The Connection '{connection_id}' ({what_for}) is missing. Add it with: {how} "
+            f"or set the environment variable AIRFLOW_CONN_{connection_id.upper()}. Nothing was changed."
+        ) from None
+
+
+@contextmanager
+def directory() -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the directory's database, closed afterwards; each step commits for itself."""
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    connection_parts(
+        "roster_db",
+        "PostgreSQL with the people directory",
+        "airflow connections add roster_db --conn-uri postgresql://user:password@host:5432/database",
+    )
+    # get_conn only: the hook's other methods log statements with their parameters, which are pupils' data.
+    connection = PostgresHook("roster_db").get_conn()
+    connection.autocommit = True
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def sis_access(district: District) -> Any:
+    """How the district's SIS is spoken to, from its Connection."""
+    from include.mingasync.oneroster.access import Access
+
+    own = connection_parts(
+        district.connection_id,
+        f"the OneRoster server of {district.name}",
+        f"airflow connections add {district.connection_id} --conn-type http --conn-host https://sis.example.org/ims/oneroster/v1p1 "
+        "--conn-login CLIENT_ID --conn-password CLIENT_SECRET --conn-extra '{\"auth\": \"oauth2\", \"token_url\": \"https://…\"}'",
+    )
+    return Access.from_connection(
+        host=own.host, schema=own.schema, port=own.port, login=own.login, password=own.password,
+        extra=own.extra_dejson, conn_type=own.conn_type,
+    )  # fmt: skip
+
+
+def snapshots_root() -> str:
+    """Where snapshots are kept: MINGASYNC_SNAPSHOTS, else a folder in Airflow's home."""
+    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+    return os.environ.get("MINGASYNC_SNAPSHOTS") or (home / "mingasync" / "snapshots").as_uri()
+
+
+def snapshot_of(run: Run) -> Snapshot:
+    """The snapshot of a run, whether it is there yet or not."""
+    return Snapshot.of(snapshots_root(), run.district, run.run_id)
+
+
+def links(district: District, run: Run) -> dict[str, str]:
+    """Where a reader of the mail can look further: the run in Airflow, its page in the console, Required Actions."""
+    from urllib.parse import quote
+
+    from airflow.configuration import conf
+
+    base = (conf.get("api", "base_url", fallback=None) or "http://localhost:8080").rstrip("/")
+    return {
+        "run": f"{base}/dags/{district.dag_id}/runs/{quote(run.run_id, safe='')}",
+        "results": f"{base}/plugin/rostering/districts/{district.slug}/runs/{quote(run.run_id, safe='')}",
+        "required_actions": f"{base}/required_actions",
+    }
+
+
+def failed_tasks() -> list[str]:
+    """The tasks of this run that failed, in Airflow's order."""
+    context = get_current_context()
+    states = context["ti"].get_task_states(  # type: ignore[attr-defined]
+        dag_id=context["dag"].dag_id, run_ids=[context["dag_run"].run_id]
+    )
+    own: dict[str, Any] = states.get(context["dag_run"].run_id, {})
+    return [task for task, state in own.items() if str(getattr(state, "value", state)) == "failed"]
+
+
+def send_mail(mail: Any, recipients: list[str]) -> None:
+    """Send a composed mail by the Connection smtp_default; MingaSyncError in plain words when the server refuses."""
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    connection_parts(
+        "smtp_default",
+        "the mail server",
+        "airflow connections add smtp_default --conn-type smtp --conn-host HOST --conn-port 587 --conn-login USER --conn-password SECRET",
+    )
+    from email.message import EmailMessage
+
+    message = EmailMessage()
+    message["Subject"] = mail.subject
+    message["To"] = ", ".join(recipients)
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    for name, content in mail.attachments:
+        message.add_attachment(content, maintype="text", subtype="csv", filename=name)
+    try:
+        with SmtpHook("smtp_default") as hook:
+            message["From"] = hook.from_email or "mingasync@localhost"
+            message["Date"] = dt.datetime.now(dt.UTC)
+            hook.get_conn().send_message(message)  # type: ignore[union-attr]
+    except (OSError, ValueError) as error:
+        raise MingaSyncError(
+            f"The results mail could not be sent: the mail server did not take it ({type(error).__name__}). "
+            "The sync itself is done; only the mail waits for the next try."
+        ) from None

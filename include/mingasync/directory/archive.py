@@ -1,0 +1,77 @@
+"""Archiving leavers: its own transaction, after everything else of the night is done and visible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from include.mingasync.directory.counts import Counts, count_run
+from include.mingasync.directory.load import lock_district
+from include.mingasync.run import Run
+
+
+def held(connection: psycopg.Connection[Any], run_no: int) -> list[dict[str, Any]]:
+    """What waits for an approval: school_id, school, role, people to archive, of how many there."""
+    rows = connection.execute(
+        """
+        select c.school_id, coalesce(s.name, c.school_id, 'no school'), c.role, count(*),
+               (r.guard ->> concat(c.school_id, '|', c.role))::integer
+        from directory.changes as c
+        join directory.sync_runs as r using (run_no)
+        left join directory.schools as s on s.district = r.district and s.school_id = c.school_id
+        where c.run_no = %s and c.status = 'held'
+        group by c.school_id, s.name, c.role, r.guard
+        order by 2, 3
+        """,
+        (run_no,),
+    ).fetchall()
+    return [dict(zip(("school_id", "school", "role", "people", "of"), row, strict=True)) for row in rows]
+
+
+def approve(connection: psycopg.Connection[Any], run_no: int, by: str) -> int:
+    """How many held archives an approval releases: those of this run, no more than were shown."""
+    with connection.transaction():
+        released = connection.execute(
+            "update directory.changes set status = 'planned' where run_no = %s and status = 'held'", (run_no,)
+        ).rowcount
+        connection.execute(
+            "update directory.sync_runs set approved_by = %s, approved_at = now() where run_no = %s and approved_by is null",
+            (by, run_no),
+        )
+    return released
+
+
+def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Counts:
+    """The counts of a run after its planned archives were carried out; held and suppressed ones stay as they are.
+
+    Somebody whose switch was turned off, or who was changed by hand since the plan was made, is left alone.
+    """
+    with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
+        lock_district(cursor, run.district)
+        if run.applies:
+            cursor.execute(_ARCHIVE, {"run_no": run_no})
+        counts = count_run(connection, run_no)
+        cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
+    return counts
+
+
+_ARCHIVE = """
+with leavers as (
+    select c.entity_no as person_id, p.status = 'active' and p.include_in_sync as still
+    from directory.changes as c join directory.people as p on p.person_id = c.entity_no
+    where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.status = 'planned'
+), marked as (
+    update directory.changes as c set status = case when leavers.still then 'applied' else 'conflict' end
+    from leavers
+    where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.entity_no = leavers.person_id
+), off_lists as (
+    update directory.memberships as m set to_run = %(run_no)s
+    from leavers, directory.user_lists as l
+    where leavers.still and m.person_id = leavers.person_id and l.list_id = m.list_id and l.kind <> 'manual'
+      and m.to_run is null and m.removed_at is null
+)
+update directory.people as p set status = 'archived', archived_at = now(), updated_at = now()
+from leavers where leavers.still and p.person_id = leavers.person_id;
+"""

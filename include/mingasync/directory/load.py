@@ -1,0 +1,166 @@
+"""Loading: the plan made from snapshot, settings and directory, and carried out in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg.types.json import Jsonb
+
+from include.mingasync.directory.copying import copy_table
+from include.mingasync.directory.counts import Counts, count_run
+from include.mingasync.errors import LoadRefused
+from include.mingasync.run import Run
+from include.mingasync.settings import LIST_KINDS, ROLES, Settings
+
+log = logging.getLogger(__name__)
+
+_SQL = Path(__file__).parent / "sql"
+_PEOPLE_STEPS = ("20_match", "30_decide", "50_leavers", "60_lists", "80_members")
+_APPLY_STEPS = {"30_decide": "40_apply_people", "60_lists": "70_apply_lists", "80_members": "85_apply_members"}
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the snapshot and the settings ask for: one Arrow table per staging table, and what is proven.
+
+    ``tables``: people, gone, set_aside, lists, members, unlisted, kept, schools, terms (columns as in sql/10_stage.sql).
+    ``unproven_because`` is None when the pull was complete and not shrunken: only then anybody may leave.
+    """
+
+    tables: Mapping[str, pa.Table]
+    snapshot_at: dt.datetime
+    lost_terms: Sequence[str] = ()
+    unproven_because: str | None = None
+    collections: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: Settings, desired: Desired) -> Counts:
+    """The counts of a run after its plan was made and, unless it is a preview, carried out.
+
+    Everything happens in one transaction under the district's lock: it is all there or nothing is. Run again it finds
+    nothing more to do. Raises LoadRefused when a newer snapshot is in the directory already. Archiving is planned here and
+    carried out by ``archive``.
+    """
+    with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
+        lock_district(cursor, run.district)
+        _refuse_older(cursor, run, run_no, desired.snapshot_at)
+        _forget_undone_plan(cursor, run_no)
+        _stage(cursor, run, settings, desired)
+        parameters = {
+            "district": run.district,
+            "run_no": run_no,
+            "run_id": run.run_id,
+            "night": run.night,
+            "preview": not run.applies,
+            "proven": desired.unproven_because is None,
+            "unproven_because": desired.unproven_because,
+            "lost_terms": list(desired.lost_terms),
+        }
+        for step in _PEOPLE_STEPS:
+            _run_sql(cursor, step, parameters)
+            if run.applies and step in _APPLY_STEPS:
+                _run_sql(cursor, _APPLY_STEPS[step], parameters)
+        for step in ("90_record", *(["95_catalogue"] if run.applies else []), "98_issues"):
+            _run_sql(cursor, step, parameters)
+        cursor.execute(
+            """update directory.sync_runs
+               set loaded_at = case when %s then now() end, snapshot_at = %s, collections = %s, proven = %s,
+                   unproven_because = %s, counts = %s
+               where run_no = %s""",
+            (run.applies, desired.snapshot_at, Jsonb(dict(desired.collections)), desired.unproven_because is None,
+             desired.unproven_because, Jsonb({"unchanged": _unchanged(cursor, run_no)}), run_no),
+        )  # fmt: skip
+        counts = count_run(connection, run_no)
+        cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
+    return counts
+
+
+def lock_district(cursor: psycopg.Cursor[Any], district: str) -> None:
+    """Hold the district until the transaction ends: one writer at a time."""
+    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"mingasync {district}",))
+
+
+def _refuse_older(cursor: psycopg.Cursor[Any], run: Run, run_no: int, snapshot_at: dt.datetime) -> None:
+    newer = cursor.execute(
+        """select run_id from directory.sync_runs
+           where district = %s and run_no <> %s and loaded_at is not null and snapshot_at > %s
+           order by snapshot_at desc limit 1""",
+        (run.district, run_no, snapshot_at),
+    ).fetchone()
+    if newer:
+        raise LoadRefused(
+            f"A newer snapshot was loaded already by run {newer[0]}; this older one would undo it. "
+            "Nothing was changed and nothing needs to be done."
+        )
+
+
+def _forget_undone_plan(cursor: psycopg.Cursor[Any], run_no: int) -> None:
+    """An earlier attempt of the same run left rows that were not carried out; this attempt plans them anew."""
+    cursor.execute("delete from directory.changes where run_no = %s and status not in ('applied', 'undone')", (run_no,))
+    cursor.execute("delete from directory.membership_changes where run_no = %s", (run_no,))
+    cursor.execute("delete from directory.sync_issues where run_no = %s and step = 'load'", (run_no,))
+
+
+def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: Desired) -> None:
+    _run_sql(cursor, "10_stage", {})
+    for name, table in desired.tables.items():
+        copy_table(cursor, f"s_{name}", table)
+    cursor.execute("analyze s_people, s_lists, s_members, s_gone, s_set_aside, s_kept, s_unlisted")
+    schools = {
+        row[0]
+        for row in cursor.execute(
+            """select coalesce(school_ids[1], '') from s_people
+               union select coalesce(school_ids[1], '') from directory.people where district = %(district)s
+               union select coalesce(school_id, '') from s_lists
+               union select coalesce(school_id, '') from directory.user_lists where district = %(district)s
+               union select ''""",
+            {"district": run.district},
+        )
+    }
+    rules, kinds = [], []
+    for school in sorted(schools):
+        own = settings.for_school(school or None)
+        quiet = own.quiet_on(run.night)
+        paused = run.kind == "nightly" and (not own.automatic_rostering or (quiet is not None and quiet.mode == "pause"))
+        adds_only = quiet is not None and quiet.mode == "additions_only"
+        for role in ROLES:
+            toggles = getattr(own.roles, role)
+            contact = own.include_primary_parent_contact
+            rules.append(
+                (school, role, toggles.roster and not paused, toggles.auto_update, toggles.archive,
+                 own.safety.archive_percent, own.safety.archive_minimum, contact, adds_only)
+            )  # fmt: skip
+        on = {"class": own.class_lists.enabled, **{kind: getattr(own.auto_lists, kind) for kind in LIST_KINDS[1:]}}
+        kinds.extend((school, kind, adds_only) for kind, wanted in on.items() if wanted and not paused)
+    cursor.executemany("insert into s_rules values (%s, %s, %s, %s, %s, %s, %s, %s, %s)", rules)
+    cursor.executemany("insert into s_kinds values (%s, %s, %s)", kinds)
+
+
+def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, int]]:
+    people = cursor.execute(
+        """select role, count(*) from here
+           where person_id is not null and speaks and included and roster and not is_apart
+             and not exists (select from directory.changes as c where c.run_no = %s and c.entity = 'person'
+                             and c.entity_no = here.person_id)
+           group by 1""",
+        (run_no,),
+    ).fetchall()
+    lists = cursor.execute(
+        """select l.kind, count(*) from list_match join s_lists as l using (k)
+           where not is_new and not exists (select from directory.changes as c where c.run_no = %s and c.entity = 'list'
+                                            and c.entity_no = list_match.list_id)
+           group by 1""",
+        (run_no,),
+    ).fetchall()
+    return {"people": dict(people), "lists": dict(lists)}
+
+
+def _run_sql(cursor: psycopg.Cursor[Any], step: str, parameters: Mapping[str, Any]) -> None:
+    cursor.execute((_SQL / f"{step}.sql").read_bytes(), parameters or None)

@@ -1,0 +1,95 @@
+"""The OneRoster History: a row per run, from its opening to its verdict."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from include.mingasync.run import Run, State
+
+Connection = psycopg.Connection[Any]
+
+
+def open_run(connection: Connection, run: Run) -> int:
+    """The run's number; its row is made when it is the first attempt, and says running again when it is not."""
+    with connection.transaction():
+        row = connection.execute(
+            """
+            insert into directory.sync_runs (district, run_id, kind, logical_date, night)
+            values (%s, %s, %s, %s, %s)
+            on conflict (district, run_id) do update set state = 'running', reason = null, finished_at = null
+            returning run_no
+            """,
+            (run.district, run.run_id, run.kind, run.logical_date, run.night),
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def run_number(connection: Connection, run: Run) -> int | None:
+    """The number of a run that was opened, None for one that never got so far."""
+    row = connection.execute(
+        "select run_no from directory.sync_runs where district = %s and run_id = %s", (run.district, run.run_id)
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def note(connection: Connection, run_no: int, **values: Any) -> None:
+    """Write columns of a run's row; mappings and lists are stored as JSON."""
+    allowed = {
+        "settings", "counts", "snapshot_at", "snapshot_url", "collections", "proven", "unproven_because",
+        "state", "reason", "finished_at", "loaded_at", "approved_by", "approved_at",
+    }  # fmt: skip
+    unknown = set(values) - allowed
+    if unknown:
+        raise ValueError(f"sync_runs has no such columns to note: {sorted(unknown)}")
+    assignments = psycopg.sql.SQL(", ").join(
+        psycopg.sql.SQL("{} = {}").format(psycopg.sql.Identifier(name), psycopg.sql.Placeholder()) for name in values
+    )
+    statement = psycopg.sql.SQL("update directory.sync_runs set {} where run_no = {}").format(
+        assignments, psycopg.sql.Placeholder()
+    )
+    cells = [Jsonb(value) if isinstance(value, (Mapping, list)) else value for value in values.values()]
+    with connection.transaction():
+        connection.execute(statement, (*cells, run_no))
+
+
+def finish_run(connection: Connection, run_no: int, state: State, reason: str | None) -> None:
+    """Close a run with its verdict."""
+    note(connection, run_no, state=state, reason=reason, finished_at=dt.datetime.now(dt.UTC))
+
+
+def last_loaded(connection: Connection, district: str, before_run: int | None = None) -> dict[str, Any] | None:
+    """The run whose snapshot is in the directory now: run_id, night, snapshot_at, collections; None before the first."""
+    row = connection.execute(
+        """
+        select run_id, night, snapshot_at, collections, run_no from directory.sync_runs
+        where district = %s and loaded_at is not null and run_no is distinct from %s
+        order by snapshot_at desc limit 1
+        """,
+        (district, before_run),
+    ).fetchone()
+    return dict(zip(("run_id", "night", "snapshot_at", "collections", "run_no"), row, strict=True)) if row else None
+
+
+def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
+    """The state that a run has earned once all its tasks are done, with its reason in plain words."""
+    held, errors, unproven = connection.execute(
+        """
+        select (select count(*) from directory.changes where run_no = %(run)s and status = 'held'),
+               (select count(*) from directory.sync_issues where run_no = %(run)s and severity in ('error', 'critical')),
+               (select unproven_because from directory.sync_runs where run_no = %(run)s)
+        """,
+        {"run": run_no},
+    ).fetchone() or (0, 0, None)
+    if held:
+        return "held", f"{held} people would be archived, more than the safety limits allow; they stay active until approved."
+    if unproven:
+        return "completed_with_errors", f"{unproven} Nobody was archived or taken off a list."
+    if errors:
+        return "completed_with_errors", f"{errors} records were set aside or could not be used; see the issues."
+    return "success", None

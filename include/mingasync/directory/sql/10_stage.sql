@@ -1,0 +1,27 @@
+-- What the SIS says and what the settings want, for the length of one transaction.
+
+create temp table s_people (
+    n integer, sourced_id text, sourced_ids text[], role text, given_name text, family_name text,
+    preferred_given_name text, email text, username text, identifier text, grades text[], school_ids text[],
+    parent_name text, parent_email text, parent_phone text
+) on commit drop;
+create temp table s_gone (sourced_id text, reason text) on commit drop;
+create temp table s_set_aside (resource text, sourced_id text) on commit drop;
+create temp table s_lists (
+    k integer, kind text, school_id text, source_id text, name text, term_ids text[], grades text[], public boolean
+) on commit drop;
+create temp table s_members (k integer, n integer, manager boolean) on commit drop;
+create temp table s_unlisted (source_id text, reason text) on commit drop;
+create temp table s_kept (class_id text, user_id text) on commit drop;
+create temp table s_schools (school_id text, name text, identifier text) on commit drop;
+create temp table s_terms (
+    term_id text, title text, type text, start_date date, end_date date, parent_id text, school_year text, classes integer
+) on commit drop;
+
+-- A row per school (the empty one stands for people without) and role.
+create temp table s_rules (
+    school_id text, role text, roster boolean, auto_update boolean, archive boolean,
+    archive_percent numeric, archive_minimum integer, parent_contact boolean, quiet boolean
+) on commit drop;
+-- A row per school and kind of list that the settings keep up to date.
+create temp table s_kinds (school_id text, kind text, quiet boolean) on commit drop;

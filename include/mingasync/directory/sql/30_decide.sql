@@ -1,0 +1,121 @@
+-- What becomes of everybody in the snapshot: one row each where something is to be done or to be said.
+
+-- Who is here: the person of each record, what the settings allow for them.
+create temp table here on commit drop as
+select s.n, m.person_id, speaks.n is not null as speaks, coalesce(s.school_ids[1], '') as school_id, s.role,
+       r.roster, r.auto_update and not r.quiet as may_update, r.quiet, r.parent_contact,
+       p.status, coalesce(p.include_in_sync, true) as included,
+       exists (select from apart where apart.n = s.n) as is_apart
+from s_people as s
+join s_rules as r on r.school_id = coalesce(s.school_ids[1], '') and r.role = s.role
+left join matched as m on m.n = s.n
+left join speaks on speaks.n = s.n
+left join directory.people as p on p.person_id = m.person_id;
+analyze here;
+
+create temp table new_people on commit drop as
+select nextval(pg_get_serial_sequence('directory.people', 'person_id'))::integer as person_id, n, school_id, role
+from here join s_people as s using (n, role)
+where person_id is null and roster and not is_apart and s.given_name is not null and s.family_name is not null
+order by n;
+
+create temp table pins on commit drop as
+select person_id, array_agg(field) as fields
+from directory.field_pins where district = %(district)s and (until is null or until >= %(night)s)
+group by person_id;
+
+-- What each person who is known would be, only where that differs from what they are. A blank never clears a required field.
+create temp table differing on commit drop as
+select h.n, h.person_id, h.school_id, h.may_update, h.quiet, p.status as status_before, w.*
+from here as h
+join s_people as s on s.n = h.n
+join directory.people as p on p.person_id = h.person_id
+left join pins on pins.person_id = h.person_id
+cross join lateral (select
+    s.sourced_id as sourced_id,
+    -- An id that is not seen on a night without proof, or whose record was set aside, is not given up.
+    case when p.sourced_ids <@ s.sourced_ids then s.sourced_ids else (
+        select array_agg(distinct id order by id) from (
+            select unnest(s.sourced_ids) as id
+            union select own.id from unnest(p.sourced_ids) as own (id)
+            where not %(proven)s
+               or own.id in (select sourced_id from s_set_aside where resource = 'users')
+               or own.id in (select unnest(other.sourced_ids) from matched join s_people as other using (n)
+                             where matched.person_id = p.person_id)
+        ) as ids) end as sourced_ids,
+    s.role as role,
+    case when 'given_name' = any (pins.fields) then p.given_name else coalesce(s.given_name, p.given_name) end as given_name,
+    case when 'family_name' = any (pins.fields) then p.family_name else coalesce(s.family_name, p.family_name) end as family_name,
+    case when 'preferred_given_name' = any (pins.fields) then p.preferred_given_name else s.preferred_given_name end as preferred_given_name,
+    case when 'email' = any (pins.fields) then p.email else s.email end as email,
+    case when 'username' = any (pins.fields) then p.username else s.username end as username,
+    case when 'identifier' = any (pins.fields) then p.identifier else s.identifier end as identifier,
+    s.grades as grades, s.school_ids as school_ids,
+    case when h.parent_contact then s.parent_name else p.parent_name end as parent_name,
+    case when h.parent_contact then s.parent_email else p.parent_email end as parent_email,
+    case when h.parent_contact then s.parent_phone else p.parent_phone end as parent_phone
+) as w
+where h.speaks and h.included and h.roster and not h.is_apart
+  and (w.sourced_id, w.sourced_ids, w.role, w.given_name, w.family_name, w.preferred_given_name, w.email, w.username,
+       w.identifier, w.grades, w.school_ids, w.parent_name, w.parent_email, w.parent_phone)
+      is distinct from
+      (p.sourced_id, p.sourced_ids, p.role, p.given_name, p.family_name, p.preferred_given_name, p.email, p.username,
+       p.identifier, p.grades, p.school_ids, p.parent_name, p.parent_email, p.parent_phone);
+
+-- Parent contacts that are not wanted any more go, whatever the other switches say (privacy).
+create temp table contacts_off on commit drop as
+select p.person_id, coalesce(p.school_ids[1], '') as school_id, p.role,
+       jsonb_strip_nulls(jsonb_build_object('parent_name', p.parent_name, 'parent_email', p.parent_email,
+                                            'parent_phone', p.parent_phone)) as before
+from directory.people as p
+join s_rules as r on r.school_id = coalesce(p.school_ids[1], '') and r.role = p.role
+where p.district = %(district)s and not r.parent_contact and p.include_in_sync
+  and (p.parent_name is not null or p.parent_email is not null or p.parent_phone is not null);
+
+create temp table plan_people (
+    person_id integer, school_id text, role text, action text, status text, reason text, before jsonb, after jsonb
+) on commit drop;
+
+insert into plan_people
+select new_people.person_id, nullif(school_id, ''), role, 'create', 'applied', 'new_in_sis', null,
+       jsonb_strip_nulls(jsonb_build_object(
+           'sourced_id', s.sourced_id, 'role', s.role, 'given_name', s.given_name, 'family_name', s.family_name,
+           'preferred_given_name', s.preferred_given_name, 'email', s.email, 'username', s.username,
+           'identifier', s.identifier, 'grades', s.grades, 'school_ids', s.school_ids))
+from new_people join s_people as s using (n, role);
+
+insert into plan_people
+select h.person_id, nullif(h.school_id, ''), h.role, 'restore', 'applied', 'back_in_sis',
+       '{"status": "archived"}', '{"status": "active"}'
+from here as h where h.speaks and h.included and h.roster and not h.is_apart and h.status = 'archived';
+
+insert into plan_people
+select d.person_id, nullif(d.school_id, ''), d.role, 'update',
+       case when d.may_update then 'applied' else 'suppressed' end,
+       case when d.may_update then 'changed_in_sis' when d.quiet then 'quiet' else 'auto_update_off' end,
+       fields.before, fields.after
+from differing as d
+join directory.people as p using (person_id)
+cross join lateral (
+    select jsonb_object_agg(key, old_value) as before, jsonb_object_agg(key, new_value) as after
+    from jsonb_each(to_jsonb(d)) as new_row (key, new_value)
+    join jsonb_each(to_jsonb(p)) as old_row (key, old_value) using (key)
+    where new_value is distinct from old_value and key not in ('school_id')
+) as fields;
+
+insert into plan_people
+select person_id, nullif(school_id, ''), role, 'update', 'applied', 'parent_contact_off', before, null from contacts_off;
+
+-- Records that come to nothing, and why: a role that is off, an excluded twin, no name, a match that is not unique.
+insert into plan_people
+select h.person_id, nullif(h.school_id, ''), h.role, case when h.person_id is null then 'create' else 'skip' end, 'suppressed',
+       case when h.is_apart then (select min(reason) from apart where apart.n = h.n)
+            when not h.included then 'excluded'
+            when not h.roster then 'roster_off'
+            else 'name_missing' end,
+       null, jsonb_build_object('sourced_id', s.sourced_id)
+from here as h join s_people as s on s.n = h.n
+left join new_people on new_people.n = h.n
+where new_people.n is null
+  and (h.is_apart or not h.included or (not h.roster and h.person_id is null) or (h.person_id is null and h.roster))
+  and (h.person_id is null or h.speaks);

@@ -1,0 +1,78 @@
+-- Which list of the directory is which list that ought to be, what is new, what changed, what is over.
+
+create temp table who on commit drop as
+select h.n, h.person_id, h.status = 'archived' as newcomer, h.may_update
+from here as h where h.person_id is not null and h.included and h.roster and not h.is_apart
+union all
+select n, person_id, true, true from new_people;
+analyze who;
+
+create temp table list_match on commit drop as
+select l.k, u.list_id, u.list_id is null as is_new, coalesce(u.term_ids && %(lost_terms)s::text[], false) as frozen
+from s_lists as l
+left join directory.user_lists as u on u.district = %(district)s and u.kind = l.kind and (
+    l.kind = 'class' and u.source_id = l.source_id
+    or l.kind <> 'class' and lower(u.source_id) = lower(l.source_id) and u.school_id is not distinct from l.school_id);
+update list_match set list_id = nextval(pg_get_serial_sequence('directory.user_lists', 'list_id'))::integer where is_new;
+analyze list_match;
+
+create temp table differing_lists on commit drop as
+select u.list_id, l.kind, coalesce(l.school_id, '') as school_id, w.*, kinds.quiet and u.status = 'active' as quiet
+from list_match as m
+join s_lists as l using (k)
+join directory.user_lists as u using (list_id)
+join s_kinds as kinds on kinds.school_id = coalesce(l.school_id, '') and kinds.kind = l.kind
+cross join lateral (select
+    -- A name given by hand stays.
+    case when u.name is not distinct from u.synced_name then l.name else u.name end as name, l.name as synced_name,
+    l.school_id as new_school_id, l.term_ids, l.grades, 'active' as status
+) as w
+where not m.is_new and not m.frozen
+  and (w.name, w.synced_name, w.new_school_id, w.term_ids, w.grades, w.status)
+      is distinct from (u.name, u.synced_name, u.school_id, u.term_ids, u.grades, u.status);
+
+create temp table ending_lists on commit drop as
+select u.list_id, u.kind, u.school_id, coalesce(unlisted.reason, 'gone') as reason, kinds.quiet
+from directory.user_lists as u
+join s_kinds as kinds on kinds.school_id = coalesce(u.school_id, '') and kinds.kind = u.kind
+left join s_unlisted as unlisted on u.kind = 'class' and unlisted.source_id = u.source_id
+where u.district = %(district)s and u.status = 'active'
+  and not exists (select from list_match as m where m.list_id = u.list_id)
+  and not u.term_ids && %(lost_terms)s::text[]
+  and not exists (select from s_kept where u.kind = 'class' and s_kept.user_id is null and s_kept.class_id = u.source_id)
+  -- The district's own choice needs no proof; what the SIS did not send does.
+  and (%(proven)s or unlisted.reason in ('term_not_selected', 'grade_not_selected'));
+
+create temp table plan_lists (
+    list_id integer, school_id text, kind text, action text, status text, reason text, before jsonb, after jsonb
+) on commit drop;
+
+insert into plan_lists
+select m.list_id, l.school_id, l.kind, 'create', 'applied', 'new_in_sis', null,
+       jsonb_build_object('name', l.name, 'source_id', l.source_id, 'term_ids', l.term_ids, 'grades', l.grades,
+                          'visibility', case when l.public then 'public' else 'private' end)
+from list_match as m join s_lists as l using (k) where m.is_new;
+
+insert into plan_lists
+select d.list_id, nullif(d.school_id, ''), d.kind, 'update', case when d.quiet then 'suppressed' else 'applied' end,
+       case when d.quiet then 'quiet' when u.status = 'inactive' then 'back_in_sis' else 'changed_in_sis' end,
+       jsonb_strip_nulls(jsonb_build_object(
+           'name', case when d.name is distinct from u.name then u.name end,
+           'synced_name', case when d.synced_name is distinct from u.synced_name then u.synced_name end,
+           'school_id', case when d.new_school_id is distinct from u.school_id then u.school_id end,
+           'term_ids', case when d.term_ids is distinct from u.term_ids then u.term_ids end,
+           'grades', case when d.grades is distinct from u.grades then u.grades end,
+           'status', case when d.status is distinct from u.status then u.status end)),
+       jsonb_strip_nulls(jsonb_build_object(
+           'name', case when d.name is distinct from u.name then d.name end,
+           'synced_name', case when d.synced_name is distinct from u.synced_name then d.synced_name end,
+           'school_id', case when d.new_school_id is distinct from u.school_id then d.new_school_id end,
+           'term_ids', case when d.term_ids is distinct from u.term_ids then d.term_ids end,
+           'grades', case when d.grades is distinct from u.grades then d.grades end,
+           'status', case when d.status is distinct from u.status then d.status end))
+from differing_lists as d join directory.user_lists as u using (list_id);
+
+insert into plan_lists
+select list_id, school_id, kind, 'deactivate', case when quiet then 'suppressed' else 'applied' end,
+       case when quiet then 'quiet' else reason end, '{"status": "active"}', '{"status": "inactive"}'
+from ending_lists;

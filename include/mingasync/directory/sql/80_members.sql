@@ -1,0 +1,49 @@
+-- Who ought to be on which list, beside who is: only the difference is kept.
+
+create temp table wanted on commit drop as
+select m.list_id, who.person_id, s.manager
+from s_members as s
+join list_match as m using (k)
+join who using (n)
+where not m.frozen
+union
+select o.list_id, o.person_id, o.manager
+from directory.membership_overrides as o
+join list_match as m using (list_id)
+join directory.people as p using (person_id)
+where o.keep and not m.frozen and p.status = 'active';
+
+delete from wanted using directory.membership_overrides as o
+where not o.keep and wanted.list_id = o.list_id and wanted.person_id = o.person_id and wanted.manager = o.manager;
+analyze wanted;
+
+create temp table joining on commit drop as
+select w.list_id, w.person_id, w.manager, m.is_new or who.newcomer or who.may_update as may_join
+from wanted as w
+join list_match as m using (list_id)
+join (select person_id, bool_or(newcomer) as newcomer, bool_or(may_update) as may_update from who group by 1
+      union all
+      select distinct o.person_id, true, true from directory.membership_overrides as o
+      where o.keep and not exists (select from who where who.person_id = o.person_id)) as who using (person_id)
+where not exists (
+    select from directory.memberships as now_on
+    where now_on.list_id = w.list_id and now_on.person_id = w.person_id and now_on.manager = w.manager
+      and now_on.to_run is null and now_on.removed_at is null);
+
+-- Only somebody who is here for certain leaves a list; who is absent keeps theirs until archived.
+create temp table leaving on commit drop as
+select now_on.list_id, now_on.person_id, now_on.manager, who.may_update as may_leave
+from directory.memberships as now_on
+join list_match as m on m.list_id = now_on.list_id and not m.is_new and not m.frozen
+join s_lists as l on l.k = m.k
+join (select person_id, bool_or(may_update) as may_update from who group by 1) as who
+    on who.person_id = now_on.person_id
+where %(proven)s and now_on.to_run is null and now_on.removed_at is null
+  and not exists (
+      select from wanted as w
+      where w.list_id = now_on.list_id and w.person_id = now_on.person_id and w.manager = now_on.manager)
+  -- An enrollment that was set aside proves nothing, neither for its class nor for the lists made from classes.
+  and not exists (
+      select from s_kept as kept
+      join directory.people as p on p.person_id = now_on.person_id and kept.user_id = any (p.sourced_ids)
+      where kept.class_id = l.source_id or l.kind in ('subject', 'teacher'));

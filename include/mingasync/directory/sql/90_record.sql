@@ -1,0 +1,20 @@
+-- The plan as it was carried out, kept for the history, the mail, the question why, and undo.
+
+insert into directory.changes (run_no, entity, entity_no, school_id, role, action, status, reason, before, after)
+select %(run_no)s, 'person', person_id, school_id, role, action,
+       case when %(preview)s and status = 'applied' then 'planned' else status end, reason, before, after
+from plan_people;
+
+insert into directory.changes (run_no, entity, entity_no, school_id, role, action, status, reason, before, after)
+select %(run_no)s, 'list', list_id, school_id, kind, action,
+       case when %(preview)s and status = 'applied' then 'planned' else status end, reason, before, after
+from plan_lists;
+
+insert into directory.membership_changes (run_no, list_id, person_id, manager, action, status, reason)
+select %(run_no)s, list_id, person_id, manager, 'add', case when may_join then 'planned' else 'suppressed' end,
+       case when may_join then 'roster' else 'auto_update_off' end
+from joining where %(preview)s or not may_join
+union all
+select %(run_no)s, list_id, person_id, manager, 'remove', case when may_leave then 'planned' else 'suppressed' end,
+       case when may_leave then 'roster' else 'auto_update_off' end
+from leaving where %(preview)s or not may_leave;

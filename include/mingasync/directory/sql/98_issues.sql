@@ -1,0 +1,60 @@
+-- What the plan itself found out, in words for people; ids only.
+
+insert into directory.sync_issues (district, run_id, run_no, severity, resource, sourced_id, rule, message, fix, step)
+select %(district)s, %(run_id)s, %(run_no)s, found.severity, found.resource, found.sourced_id, found.rule, found.message, found.fix, 'load'
+from (
+    select 'error', 'users', s.sourced_id, 'users.name_missing',
+           'A new ' || s.role || ' has no ' || case when s.given_name is null then 'given' else 'family' end
+           || ' name, so no entry was made.',
+           'Enter the name in the SIS; the next sync makes the entry.'
+    from here as h join s_people as s on s.n = h.n
+    where h.person_id is null and h.roster and not h.is_apart and (s.given_name is null or s.family_name is null)
+    union all
+    select 'warning', 'users', s.sourced_id, 'users.required_blank',
+           'The SIS sent no ' || case when s.given_name is null then 'given' else 'family' end
+           || ' name for somebody who has one here; the name was kept.',
+           'Enter the name in the SIS.'
+    from here as h join s_people as s on s.n = h.n
+    where h.speaks and h.included and h.roster and not h.is_apart and (s.given_name is null or s.family_name is null)
+    union all
+    select distinct 'error', 'users', s.sourced_id, 'users.match_not_unique',
+           'The record fits several people here, or several records fit one person, so none was touched.',
+           'Give the people different identifiers, e-mails and usernames, or remove the double entry.'
+    from apart join s_people as s on s.n = apart.n where apart.reason = 'match_not_unique'
+    union all
+    select distinct 'error', 'users', s.sourced_id, 'users.sourced_id_reissued',
+           'The SIS gives another human''s data under a sourcedId that belongs to person ' || apart.person_id
+           || ' here; neither was changed.',
+           'Check in the SIS who owns this sourcedId. If it is the same human, correct the entry here by hand once.'
+    from apart join s_people as s on s.n = apart.n where apart.reason = 'sourced_id_reissued'
+    union all
+    select 'warning', 'users', s.sourced_id, 'users.sourced_id_changed',
+           'Person ' || apart.person_id || ' seems to have the new sourcedId ' || s.sourced_id
+           || '; nothing was created or archived for them.',
+           'Confirm with directory.relink(' || apart.person_id || ', ''' || replace(s.sourced_id, '''', '''''') || ''') or refuse with directory.refuse_relink.'
+    from apart join s_people as s on s.n = apart.n where apart.reason = 'sourced_id_changed'
+    union all
+    select 'warning', 'users', null, 'users.two_entries_one_human',
+           'Person ' || apart.person_id || ' holds a sourcedId that the SIS now gives to somebody who has another entry here.',
+           'Archive or merge the older entry by hand.'
+    from apart where apart.reason = 'two_entries_one_human'
+    union all
+    select 'warning', 'users', s.sourced_id, 'lists.manager_excluded',
+           count(distinct sm.k) || ' class lists were made without this teacher, who is not included in the SIS sync.',
+           'Turn on "Include user in SIS sync" for the teacher.'
+    from here as h
+    join s_people as s on s.n = h.n
+    join s_members as sm on sm.n = h.n and sm.manager
+    join s_lists as l on l.k = sm.k and l.kind = 'class'
+    where not h.included
+    group by s.sourced_id
+    union all
+    select 'error', 'academicSessions', term, 'terms.selected_lost',
+           'The selected term is no longer shared by the SIS; its lists are frozen as they were.',
+           'Share the term again in the SIS, or select another in the settings (class_lists.terms).'
+    from unnest(%(lost_terms)s::text[]) as term
+    union all
+    select 'warning', 'users', null, 'snapshot.unproven', %(unproven_because)s || ' Nobody was archived or taken off a list.',
+           'Find out why in the run''s tasks "extract"; if the smaller numbers are right, run once with {"accept_smaller": true}.'
+    where not %(proven)s
+) as found (severity, resource, sourced_id, rule, message, fix);

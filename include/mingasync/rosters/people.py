@@ -1,0 +1,213 @@
+"""People from users: one human is one person, with one role, at the schools that are rostered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from include.mingasync.oneroster.records import PARENT_ROLES
+
+#: OneRoster's role, folded, -> the role here. Every other employee role is staff (PRODUCT section 1).
+ROLE_OF: Mapping[str, str] = {
+    "student": "student",
+    "teacher": "teacher",
+    "administrator": "admin",
+    "districtadministrator": "admin",
+    "siteadministrator": "admin",
+    "systemadministrator": "admin",
+    "principal": "admin",
+    "aide": "staff",
+    "proctor": "staff",
+    "counselor": "staff",
+    "staff": "staff",
+    "employee": "staff",
+}
+_WINS = ("admin", "teacher", "staff", "student")
+_RANK = {role: rank for rank, role in enumerate(_WINS)}
+
+#: Columns of People.present, in the order of the staging table.
+COLUMNS = (
+    "n",
+    "sourced_id",
+    "sourced_ids",
+    "role",
+    "given_name",
+    "family_name",
+    "preferred_given_name",
+    "email",
+    "username",
+    "identifier",
+    "grades",
+    "school_ids",
+    "parent_name",
+    "parent_email",
+    "parent_phone",
+)
+
+
+@dataclass(frozen=True)
+class People:
+    """Who the SIS says is here, and who it says is not.
+
+    ``present``: a row a human (COLUMNS; ``n`` numbers them from 0). ``gone``: sourced_id and reason, one of
+    ``tobedeleted``, ``inactive``, ``disabled``, ``left_school``. ``ids``: sourced_id -> n for every record of a present human.
+    """
+
+    present: pd.DataFrame
+    gone: pd.DataFrame
+    ids: pd.Series
+
+
+def people_from(
+    users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str] = (), set_aside: Sequence[str] = ()
+) -> People:
+    """The people in a snapshot's users, without those set aside; ``rostered`` limits them to some schools."""
+    users = users[~users["sourced_id"].isin(set(set_aside))].drop_duplicates("sourced_id", keep="last")
+    parents = users[_only_parents(users)]
+    users = users[~users.index.isin(parents.index)].reset_index(drop=True)
+    users = users.assign(
+        role=_roles(users), school_ids=_schools(users, orgs, rostered)
+    ).dropna(subset=["role"])
+    gone = _gone(users)
+    here = users[gone.isna()]
+    present = _one_row_a_human(_with_contacts(_trimmed(here), parents))
+    ids = present[["n", "sourced_ids"]].explode("sourced_ids").set_index("sourced_ids")["n"]
+    return People(
+        present=present[list(COLUMNS)],
+        gone=pd.DataFrame({"sourced_id": users["sourced_id"], "reason": gone}).dropna().reset_index(drop=True),
+        ids=ids.astype("int32"),
+    )
+
+
+def _only_parents(users: pd.DataFrame) -> pd.Series:
+    return pd.Series(
+        [len(roles) > 0 and all(str(role).lower() in PARENT_ROLES for role in roles) for roles in _lists(users["roles"])],
+        index=users.index,
+        dtype=bool,
+    )
+
+
+def _lists(column: pd.Series) -> list[Sequence[str]]:
+    """The lists in a column, an empty one for null."""
+    return [value if value is not None and not _is_nan(value) else () for value in column]
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) or value is pd.NA
+
+
+def _roles(users: pd.DataFrame) -> list[str | None]:
+    return [_role(roles, types) for roles, types in zip(_lists(users["roles"]), _lists(users["role_types"]), strict=True)]
+
+
+def _role(roles: Sequence[str], types: Sequence[str]) -> str | None:
+    """The role here: the primary one, else the weightiest; being a parent as well changes nothing."""
+    if len(roles) == 1:
+        return ROLE_OF.get(roles[0].strip().lower()) if roles[0] else None
+    mapped = [(ROLE_OF.get(str(role).strip().lower()), place) for place, role in enumerate(roles)]
+    known = [(role, place) for role, place in mapped if role]
+    primary = [
+        (role, place)
+        for role, place in known
+        if place < len(types) and str(types[place]).lower() == "primary"
+    ]
+    return min((role for role, _ in primary or known), key=_RANK.__getitem__, default=None)
+
+
+def _schools(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]) -> list[list[str] | None]:
+    """The schools of each user, the primary first; None for who is at no rostered school.
+
+    An org that the SIS does not list is taken for a school, so that people keep theirs on a night when it is missing.
+    A user of the whole district has no school of their own and is never outside.
+    """
+    above = set(orgs.loc[orgs["type"].str.lower() != "school", "sourced_id"])
+    wanted = set(rostered)
+    schools: list[list[str] | None] = []
+    for own, by_role in zip(_lists(users["org_ids"]), _lists(users["role_org_ids"]), strict=True):
+        every = dict.fromkeys(org for org in (*own, *by_role) if org)
+        at = [org for org in every if org not in above]
+        if wanted:
+            at_wanted = [org for org in at if org in wanted]
+            schools.append(at_wanted if at_wanted or (every and not at) else None)
+        else:
+            schools.append(at)
+    return schools
+
+
+def _gone(users: pd.DataFrame) -> pd.Series:
+    """Why each user is not here, null for who is."""
+    reason = pd.Series(pd.NA, index=users.index, dtype="string")
+    reason = reason.mask(users["school_ids"].isna(), "left_school")
+    reason = reason.mask(users["enabled"].eq(False).fillna(False).astype(bool), "disabled")
+    reason = reason.mask(users["status"].eq("inactive").fillna(False).astype(bool), "inactive")
+    return reason.mask(users["status"].eq("tobedeleted").fillna(False).astype(bool), "tobedeleted")
+
+
+def _trimmed(users: pd.DataFrame) -> pd.DataFrame:
+    """The users with spaces around texts gone and blanks as nulls; PostgreSQL takes no NUL character."""
+    texts = ("given_name", "family_name", "preferred_given_name", "email", "username", "identifier")
+    clean = {
+        column: users[column].astype("string").str.replace("\x00", "", regex=False).str.strip().replace("", pd.NA)
+        for column in texts
+    }
+    return users.assign(**clean)
+
+
+def _with_contacts(users: pd.DataFrame, parents: pd.DataFrame) -> pd.DataFrame:
+    """The users with one parent contact a student: the first agent that the SIS shares and has not deleted."""
+    blank = {"parent_name": pd.NA, "parent_email": pd.NA, "parent_phone": pd.NA}
+    parents = parents[parents["status"].eq("active").fillna(False).astype(bool)]
+    if parents.empty:
+        return users.assign(**blank)
+    parents = _trimmed(parents).set_index("sourced_id")
+    known = set(parents.index)
+    first = pd.Series(
+        [
+            next((agent for agent in agents if agent in known), None) if role == "student" else None
+            for agents, role in zip(_lists(users["agent_ids"]), users["role"], strict=True)
+        ],
+        index=users.index,
+        dtype="string",
+    )
+    name = (parents["given_name"].fillna("") + " " + parents["family_name"].fillna("")).str.strip().replace("", pd.NA)
+    return users.assign(
+        parent_name=first.map(name), parent_email=first.map(parents["email"]), parent_phone=first.map(parents["phone"])
+    )
+
+
+def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
+    """The users with the several records of one human joined: same role, identifier and e-mail.
+
+    Where neither record has an e-mail, the names must be the same as well. The record with the lowest sourcedId leads.
+    """
+    users = users.sort_values("sourced_id", kind="stable").reset_index(drop=True)
+    email = users["email"].str.casefold()
+    names = (users["given_name"].fillna("") + "\x1f" + users["family_name"].fillna("")).str.casefold()
+    key = users["role"].astype("string") + "\x1f" + users["identifier"].str.casefold() + "\x1f" + email.fillna("\x1f" + names)
+    # Who has no identifier is somebody of their own.
+    group = key.fillna("\x1e" + users["sourced_id"].astype("string"))
+    users["n"], _ = pd.factorize(group)
+    users["n"] = users["n"].astype("int32")
+    lead = users.drop_duplicates("n").copy()
+    lead["sourced_ids"] = [[one] for one in lead["sourced_id"]]
+    twins = users[users["n"].duplicated(keep=False)]
+    if not twins.empty:
+        at = pd.Series(np.arange(len(lead)), index=lead["n"])
+        for column, values in {"sourced_ids": [[one] for one in twins["sourced_id"]],
+                               "school_ids": _lists(twins["school_ids"]),
+                               "grades": _lists(twins["grades"])}.items():
+            joined = pd.Series(values, index=twins["n"]).groupby(level=0).agg(_in_order)
+            cells = list(lead[column])
+            for n, value in joined.items():
+                cells[at[n]] = value
+            lead[column] = cells
+    lead["grades"] = [[str(grade).strip() for grade in grades if grade and str(grade).strip()] for grades in _lists(lead["grades"])]
+    lead["school_ids"] = [list(schools) for schools in _lists(lead["school_ids"])]
+    return lead.reset_index(drop=True)
+
+
+def _in_order(lists: pd.Series) -> list[str]:
+    return list(dict.fromkeys(value for values in lists for value in values))
