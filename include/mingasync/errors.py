@@ -35,6 +35,10 @@ class CriticalData(MingaSyncError):
     """The data cannot be trusted at all; the run stops before any change."""
 
 
+class MailRefused(MingaSyncError):
+    """The mail server did not take a mail; the sync itself is not touched by that."""
+
+
 class LoadRefused(MingaSyncError):
     """The plan may not be applied, such as an older snapshot over newer data."""
 

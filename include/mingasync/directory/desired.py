@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pyarrow as pa
 
 from include.mingasync.directory.load import Desired
 from include.mingasync.rosters.derive import DERIVED
-from include.mingasync.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from include.mingasync.snapshot import Snapshot
 
 #: A collection under this share of its last complete size is taken for a broken pull, not for leavers.
 _SHRUNK_BELOW = 0.5

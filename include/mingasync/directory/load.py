@@ -67,6 +67,8 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
             _run_sql(cursor, step, parameters)
             if run.applies and step in _APPLY_STEPS:
                 _run_sql(cursor, _APPLY_STEPS[step], parameters)
+        # The next statement's plan, and the next night's, rest on fresh statistics; a sample of the tables is read.
+        cursor.execute("analyze directory.people, directory.user_lists, directory.memberships")
         for step in ("90_record", *(["95_catalogue"] if run.applies else []), "98_issues"):
             _run_sql(cursor, step, parameters)
         cursor.execute(

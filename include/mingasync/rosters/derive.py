@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,7 +12,9 @@ from include.mingasync.district import District
 from include.mingasync.rosters.lists import Rosters, lists_from
 from include.mingasync.rosters.people import people_from
 from include.mingasync.settings import Settings
-from include.mingasync.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from include.mingasync.snapshot import Snapshot
 
 #: Names of the derived tables, each staged under the same name by directory/sql/10_stage.sql.
 DERIVED = ("people", "gone", "set_aside", "lists", "members", "unlisted", "kept", "schools", "terms")

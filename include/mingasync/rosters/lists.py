@@ -53,9 +53,10 @@ def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.d
     selected, reasons = _selected(classes, by_school)
     rolls = _rolls(rosters.enrollments, classes, people, night)
     school_names = rosters.orgs.drop_duplicates("sourced_id").set_index("sourced_id")["name"].astype("string")
+    term_titles = rosters.sessions.drop_duplicates("sourced_id").set_index("sourced_id")["title"].astype("string")
 
     made = [
-        _class_lists(classes, selected, rolls, people, school_names),
+        _class_lists(classes, selected, rolls, people, school_names, term_titles),
         _role_lists(people, by_school, school_names),
         _grade_lists(people, by_school, school_names),
         _subject_lists(classes, rolls, by_school, school_names),
@@ -232,15 +233,23 @@ def _full_names(people: People) -> pd.Series:
 
 
 def _class_lists(
-    classes: pd.DataFrame, selected: np.ndarray, rolls: _Rolls, people: People, school_names: pd.Series
+    classes: pd.DataFrame,
+    selected: np.ndarray,
+    rolls: _Rolls,
+    people: People,
+    school_names: pd.Series,
+    term_titles: pd.Series,
 ) -> _Made:
     chosen = classes[selected]
     first_teacher = rolls.teachers.drop_duplicates("at").set_index("at")["n"]
     family = people.present["family_name"]
     teacher = pd.Series(chosen.index.map(first_teacher), index=chosen.index).map(family)
-    period = "Period " + chosen["period"].where(chosen["period"] != "", pd.NA).astype("string")
+    said = chosen["period"].where(chosen["period"] != "", pd.NA).astype("string")
+    # A bare "3" needs the word before it; "3rd Period" or "Block A" does not.
+    period = said.mask(said.str.len() <= 3, "Period " + said)
     school = chosen["school_id"].map(school_names)
-    names = apart(chosen["title"], [school, period, teacher, chosen["code"]], chosen["sourced_id"])
+    term = chosen["term_ids"].str[0].map(term_titles)
+    names = apart(chosen["title"], [school, period, teacher, term, chosen["code"]], chosen["sourced_id"])
     lists = _frame("class", chosen["school_id"], chosen["sourced_id"], names)
     lists["term_ids"] = list(chosen["term_ids"])
     lists["grades"] = list(chosen["grade_codes"])

@@ -30,6 +30,14 @@ where not exists (
     where now_on.list_id = w.list_id and now_on.person_id = w.person_id and now_on.manager = w.manager
       and now_on.to_run is null and now_on.removed_at is null);
 
+-- An enrollment that was set aside proves nothing, neither for its class nor for the lists made from classes.
+create temp table kept_people on commit drop as
+select kept.class_id, own.person_id
+from s_kept as kept
+join (select person_id, unnest(sourced_ids) as sourced_id from directory.people where district = %(district)s) as own
+    on own.sourced_id = kept.user_id;
+analyze kept_people;
+
 -- Only somebody who is here for certain leaves a list; who is absent keeps theirs until archived.
 create temp table leaving on commit drop as
 select now_on.list_id, now_on.person_id, now_on.manager, who.may_update as may_leave
@@ -42,8 +50,6 @@ where %(proven)s and now_on.to_run is null and now_on.removed_at is null
   and not exists (
       select from wanted as w
       where w.list_id = now_on.list_id and w.person_id = now_on.person_id and w.manager = now_on.manager)
-  -- An enrollment that was set aside proves nothing, neither for its class nor for the lists made from classes.
   and not exists (
-      select from s_kept as kept
-      join directory.people as p on p.person_id = now_on.person_id and kept.user_id = any (p.sourced_ids)
-      where kept.class_id = l.source_id or l.kind in ('subject', 'teacher'));
+      select from kept_people as kept
+      where kept.person_id = now_on.person_id and (kept.class_id = l.source_id or l.kind in ('subject', 'teacher')));

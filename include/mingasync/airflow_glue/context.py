@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 from airflow.sdk import BaseHook, Variable, get_current_context
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.mingasync.district import District, find_district
-from include.mingasync.errors import MingaSyncError, MissingConnection
+from include.mingasync.errors import MissingConnection
 from include.mingasync.run import Kind, Run
-from include.mingasync.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from include.mingasync.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -86,20 +88,38 @@ def directory() -> Iterator[psycopg.Connection[Any]]:
         connection.close()
 
 
-def sis_access(district: District) -> Any:
-    """How the district's SIS is spoken to, from its Connection."""
-    from include.mingasync.oneroster.access import Access
-
-    own = connection_parts(
+def sis_connection(district: District) -> Any:
+    """The Airflow Connection of the district's SIS; None for a CSV bundle that needs none."""
+    if district.sis.source == "csv" and not district.sis.connection:
+        try:
+            return BaseHook.get_connection(district.connection_id)
+        except AirflowNotFoundException:
+            return None
+    return connection_parts(
         district.connection_id,
         f"the OneRoster server of {district.name}",
-        f"airflow connections add {district.connection_id} --conn-type http --conn-host https://sis.example.org/ims/oneroster/v1p1 "
-        "--conn-login CLIENT_ID --conn-password CLIENT_SECRET --conn-extra '{\"auth\": \"oauth2\", \"token_url\": \"https://…\"}'",
+        f"airflow connections add {district.connection_id} --conn-type http "
+        "--conn-host https://sis.example.org/ims/oneroster/v1p1 --conn-login CLIENT_ID --conn-password CLIENT_SECRET "
+        '--conn-extra \'{"auth": "oauth2", "token_url": "https://sis.example.org/token"}\'',
     )
+
+
+def sis_access(district: District) -> Any:
+    """How the district's SIS is spoken to, an ``oneroster.access.Access`` made from its Connection."""
+    from include.mingasync.oneroster.access import Access
+
+    own = sis_connection(district)
+    if district.sis.source == "csv":
+        return Access.to_bundle(district.sis.url or "", own.extra_dejson if own else {}, own and own.login, own and own.password)
     return Access.from_connection(
-        host=own.host, schema=own.schema, port=own.port, login=own.login, password=own.password,
-        extra=own.extra_dejson, conn_type=own.conn_type,
-    )  # fmt: skip
+        host=own.host,
+        schema=own.schema,
+        port=own.port,
+        login=own.login,
+        password=own.password,
+        extra=own.extra_dejson,
+        conn_type=own.conn_type,
+    )
 
 
 def snapshots_root() -> str:
@@ -110,6 +130,8 @@ def snapshots_root() -> str:
 
 def snapshot_of(run: Run) -> Snapshot:
     """The snapshot of a run, whether it is there yet or not."""
+    from include.mingasync.snapshot import Snapshot
+
     return Snapshot.of(snapshots_root(), run.district, run.run_id)
 
 
@@ -127,41 +149,17 @@ def links(district: District, run: Run) -> dict[str, str]:
     }
 
 
-def failed_tasks() -> list[str]:
-    """The tasks of this run that failed, in Airflow's order."""
+def states_of_tasks() -> dict[str, str]:
+    """The state of every task of this run, by task id."""
     context = get_current_context()
-    states = context["ti"].get_task_states(  # type: ignore[attr-defined]
-        dag_id=context["dag"].dag_id, run_ids=[context["dag_run"].run_id]
-    )
-    own: dict[str, Any] = states.get(context["dag_run"].run_id, {})
-    return [task for task, state in own.items() if str(getattr(state, "value", state)) == "failed"]
+    run_id = context["dag_run"].run_id
+    states = context["ti"].get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])  # type: ignore[attr-defined]
+    return {task: str(getattr(state, "value", state)) for task, state in states.get(run_id, {}).items()}
 
 
-def send_mail(mail: Any, recipients: list[str]) -> None:
-    """Send a composed mail by the Connection smtp_default; MingaSyncError in plain words when the server refuses."""
-    from airflow.providers.smtp.hooks.smtp import SmtpHook
+def nobody_can_answer() -> bool:
+    """Whether this is ``airflow dags test``, where no scheduler takes up an answer or a later retry."""
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.supervisor import InProcessSupervisorComms
 
-    connection_parts(
-        "smtp_default",
-        "the mail server",
-        "airflow connections add smtp_default --conn-type smtp --conn-host HOST --conn-port 587 --conn-login USER --conn-password SECRET",
-    )
-    from email.message import EmailMessage
-
-    message = EmailMessage()
-    message["Subject"] = mail.subject
-    message["To"] = ", ".join(recipients)
-    message.set_content(mail.text)
-    message.add_alternative(mail.html, subtype="html")
-    for name, content in mail.attachments:
-        message.add_attachment(content, maintype="text", subtype="csv", filename=name)
-    try:
-        with SmtpHook("smtp_default") as hook:
-            message["From"] = hook.from_email or "mingasync@localhost"
-            message["Date"] = dt.datetime.now(dt.UTC)
-            hook.get_conn().send_message(message)  # type: ignore[union-attr]
-    except (OSError, ValueError) as error:
-        raise MingaSyncError(
-            f"The results mail could not be sent: the mail server did not take it ({type(error).__name__}). "
-            "The sync itself is done; only the mail waits for the next try."
-        ) from None
+    return isinstance(getattr(task_runner, "SUPERVISOR_COMMS", None), InProcessSupervisorComms)

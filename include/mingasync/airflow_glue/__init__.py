@@ -1,0 +1,1 @@
+"""The only place of the product that imports Airflow, but for the console."""

@@ -1,0 +1,79 @@
+"""The approval of a mass archive in Airflow's Required Actions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from croniter import croniter
+
+from include.mingasync.airflow_glue import nightly
+from include.mingasync.airflow_glue.context import nobody_can_answer, this_district
+
+APPROVE, REJECT = "Approve", "Reject"
+#: The wait ends this long before the next night, so that the run is closed when that one starts.
+_MARGIN = dt.timedelta(minutes=10)
+
+
+class ApproveArchive(HITLOperator):
+    """Waits for a person when archives are held, else passes straight through.
+
+    An approval releases exactly the people that were held in this run; no answer by the next night means rejected.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            subject="Archive more people than the safety limits allow?",
+            body="",
+            options=[APPROVE, REJECT],
+            defaults=REJECT,
+            **kwargs,
+        )
+
+    def execute(self, context: Any) -> Any:
+        """Park the task with what would be archived, or None when nothing is held."""
+        groups = nightly.held_groups()
+        if not groups:
+            return None
+        people = sum(group["people"] for group in groups)
+        if nobody_can_answer():
+            self.log.info("%s archives are held; this run cannot wait for an approval, so they stay held.", people)
+            return None
+        self.subject = f"{people} people would be archived in {this_district().name}, more than the safety limits allow"
+        self.body = _body(groups)
+        self.response_timeout = until_next_night()
+        nightly.announce_hold(groups)
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """Release the held archives when the answer was Approve."""
+        answer = super().execute_complete(context, event)
+        if APPROVE in answer["chosen_options"]:
+            who = (answer.get("responded_by_user") or {}).get("name", "unknown")
+            nightly.approve_held(who)
+        return None
+
+
+def until_next_night() -> dt.timedelta:
+    """How long an answer may take: until shortly before the district's next night."""
+    district = this_district()
+    now = dt.datetime.now(ZoneInfo(district.timezone))
+    upcoming = croniter(district.schedule, now).get_next(dt.datetime)
+    return max(upcoming - now - _MARGIN, dt.timedelta(minutes=1))
+
+
+def _body(groups: list[dict[str, Any]]) -> str:
+    rows = [f"| {g['school']} | {g['role']} | {g['people']} | {g['of']} |" for g in groups]
+    return "\n".join(
+        [
+            "Everything else of this night is done and visible. These people stay active until you approve:",
+            "",
+            "| School | Role | Would be archived | Of |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+            "**Approve** archives exactly these people. **Reject**, or no answer by the next night, archives nobody.",
+        ]
+    )

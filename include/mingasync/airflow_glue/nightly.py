@@ -1,0 +1,302 @@
+"""What the tasks of a nightly run do, each a function without arguments; heavy imports wait until they are needed,
+because every task start reads this file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from include.mingasync.airflow_glue import context
+from include.mingasync.district import District
+from include.mingasync.errors import (
+    CriticalData,
+    LoadRefused,
+    MailRefused,
+    MingaSyncError,
+    SourceError,
+)
+from include.mingasync.run import Run
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from include.mingasync.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Task -> the collections it reads, in the order in which they point at each other.
+EXTRACTS: dict[str, list[str]] = {
+    "orgs": ["orgs"],
+    "terms": ["academicSessions"],
+    "courses": ["courses"],
+    "classes": ["classes"],
+    "users": ["users"],
+    "enrollments": ["enrollments"],
+}
+
+
+@contextmanager
+def _step() -> Iterator[tuple[District, Run]]:
+    """The district and run of the task; an error that trying again cannot mend fails the task at once."""
+    try:
+        district = context.this_district()
+        yield district, context.this_run(district)
+    except (SourceError, MailRefused) as error:
+        log.error("%s", error)
+        if context.nobody_can_answer():
+            raise AirflowFailException(str(error)) from None
+        raise
+    except MingaSyncError as error:
+        raise AirflowFailException(str(error)) from None
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[District, Run, psycopg.Connection[Any], int]]:
+    """As _step, with the directory and the run's number; what goes wrong is written into the run's row as its reason."""
+    from include.mingasync.directory import runs
+
+    with _step() as (district, run), context.directory() as connection:
+        run_no = runs.run_number(connection, run)
+        if run_no is None:
+            raise MingaSyncError("The run was never opened; clear the task open_run and everything after it.")
+        try:
+            yield district, run, connection, run_no
+        except MingaSyncError as error:
+            runs.note(connection, run_no, reason=str(error))
+            raise
+
+
+def open_run() -> dict[str, object]:
+    """The run's number, kind and night; its row is made, the schema brought up to date, the settings stored with it."""
+    from include.mingasync.directory import runs, schema
+    from include.mingasync.settings import read_settings
+
+    with _step() as (district, run), context.directory() as connection:
+        schema.bring_to_head(connection)
+        run_no = runs.open_run(connection, run)
+        try:
+            settings = read_settings(context.settings_text(district), district.settings_variable)
+            context.sis_connection(district)
+        except MingaSyncError as error:
+            runs.finish_run(connection, run_no, "failed", str(error))
+            raise
+        runs.note(
+            connection,
+            run_no,
+            settings=settings.model_dump(mode="json", by_alias=True),
+            snapshot_url=context.snapshot_of(run).url,
+        )
+        if reason := _reason_to_skip(connection, run, settings):
+            state, words = reason
+            runs.finish_run(connection, run_no, state, words)  # type: ignore[arg-type]
+            raise AirflowSkipException(words)
+        log.info("Run %s of %s: kind %s, night %s", run_no, district.slug, run.kind, run.night)
+        return {"run_no": run_no, "kind": run.kind, "night": run.night.isoformat()}
+
+
+def _reason_to_skip(connection: psycopg.Connection[Any], run: Run, settings: Settings) -> tuple[str, str] | None:
+    """Why this run has nothing to do, with the state that says so; None when it has."""
+    from include.mingasync.directory import runs
+
+    loaded = runs.last_loaded(connection, run.district)
+    if run.kind == "backfill" and not context.snapshot_of(run).is_whole() and loaded and loaded["night"] > run.night:
+        return "superseded", (
+            f"The night of {loaded['night']} was loaded already and this night left no snapshot to replay. "
+            "Nothing was changed and nothing needs to be done."
+        )
+    if run.kind != "nightly":
+        return None
+    if not settings.automatic_rostering:
+        return "skipped", "Automatic rostering is off (setting automatic_rostering). Nothing was changed."
+    quiet = settings.quiet_on(run.night)
+    if quiet and quiet.mode == "pause":
+        return "skipped", f"The sync is paused from {quiet.first} to {quiet.last} (setting quiet). Nothing was changed."
+    if loaded is None:
+        return "skipped", "The first sync is started by a person: trigger this DAG by hand once. Nothing was changed."
+    return None
+
+
+def _settings(connection: psycopg.Connection[Any], run_no: int) -> Settings:
+    """The settings that the run started with, so that an edit at night cannot split it in two."""
+    from include.mingasync.settings import Settings
+
+    row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
+    if row is None or row[0] is None:
+        raise MingaSyncError("The run has no settings stored; clear the task open_run and everything after it.")
+    return Settings.model_validate(row[0])
+
+
+def extract(collections: list[str]) -> dict[str, int]:
+    """Rows read per collection, now in the run's snapshot; a backfill replays the snapshot its night left."""
+    from include.mingasync.oneroster.read import read_collection
+    from include.mingasync.snapshot import snapshots_of
+
+    with _opened() as (district, run, connection, run_no):
+        snapshot = context.snapshot_of(run)
+        if run.kind == "backfill" and snapshot.is_whole():
+            log.info("Replaying the snapshot of %s", snapshot.taken_at.isoformat())
+            return {name: snapshot.proofs()[name].rows for name in collections}
+        settings = _settings(connection, run_no)
+        parents = any(
+            settings.for_school(school).include_primary_parent_contact for school in (None, *settings.schools)
+        )
+        earlier = [one for one in snapshots_of(context.snapshots_root(), run.district) if one.url != snapshot.url]
+        access = context.sis_access(district)
+        rows = {}
+        for name in collections:
+            proof = read_collection(
+                name, district, access, snapshot, parents=parents, previous=earlier[0] if earlier else None
+            )
+            log.info("%s: %s rows, %s (%s)", name, proof.rows, proof.state, proof.reason or "proven")
+            rows[name] = proof.rows
+        return rows
+
+
+def validate() -> dict[str, int]:
+    """Issues found, by severity; records set aside are listed beside the snapshot."""
+    from include.mingasync.directory import issues, runs
+    from include.mingasync.oneroster.records import COLUMNS
+    from include.mingasync.quality.prove import prove
+
+    with _opened() as (district, run, connection, run_no):
+        snapshot = context.snapshot_of(run)
+        loaded = runs.last_loaded(connection, run.district, run_no)
+        findings = prove(
+            {name: snapshot.frame(name) for name in COLUMNS},
+            night=run.night,
+            sis_name=district.sis.name,
+            unreadable=snapshot.unreadable(),
+            previous_rows={name: size["rows"] for name, size in (loaded or {}).get("collections", {}).items()},
+        )
+        snapshot.write_frame("set_aside", findings.set_aside)
+        issues.replace(connection, run, run_no, "validate", findings.issues)
+        log.info("Issues: %s; records set aside: %s", findings.counts, len(findings.set_aside))
+        if findings.critical:
+            raise CriticalData(
+                f"{len(findings.critical)} fault(s) make the data untrustworthy: {' '.join(findings.critical)} "
+                "Nothing was changed."
+            )
+        return findings.counts
+
+
+def transform() -> dict[str, int]:
+    """Sizes of the people and lists that the snapshot and the settings ask for."""
+    from include.mingasync.rosters.derive import derive
+
+    with _opened() as (district, run, connection, run_no):
+        sizes = derive(context.snapshot_of(run), district, _settings(connection, run_no), run.night)
+        log.info("People %s, gone %s, lists %s, memberships %s", sizes.people, sizes.gone, sizes.lists, sizes.members)
+        return {"people": sizes.people, "gone": sizes.gone, "lists": sizes.lists, "members": sizes.members}
+
+
+def load() -> dict[str, object]:
+    """The counts of the plan, now carried out (or, in a preview, only stored)."""
+    from include.mingasync.directory import runs
+    from include.mingasync.directory.desired import desired_from
+    from include.mingasync.directory.load import load as load_plan
+
+    with _opened() as (_, run, connection, run_no):
+        desired = desired_from(
+            connection, context.snapshot_of(run), run.district, run_no, accept_smaller=context.accepts_smaller()
+        )
+        try:
+            counts = load_plan(connection, run, run_no, _settings(connection, run_no), desired)
+        except LoadRefused as refusal:
+            runs.finish_run(connection, run_no, "superseded", str(refusal))
+            raise AirflowSkipException(str(refusal)) from None
+        log.info("People %s; lists %s; memberships %s", counts["people"], counts["lists"], counts["memberships"])
+        return {"people": counts["people"], "lists": counts["lists"], "memberships": counts["memberships"]}
+
+
+def held_groups() -> list[dict[str, Any]]:
+    """What waits for an approval in this run; nothing in a preview."""
+    from include.mingasync.directory.archive import held
+
+    with _opened() as (_, run, connection, run_no):
+        return held(connection, run_no) if run.applies else []
+
+
+def announce_hold(groups: list[dict[str, Any]]) -> None:
+    """Show the run as held while it waits, and tell the recipients that an answer is needed."""
+    from include.mingasync.directory import runs
+
+    people = sum(group["people"] for group in groups)
+    with _opened() as (_, _, connection, run_no):
+        runs.note(connection, run_no, state="held", reason=f"{people} archives wait for an approval in Required Actions.")
+
+
+def approve_held(who: str) -> None:
+    """Release the archives held in this run."""
+    from include.mingasync.directory.archive import approve
+
+    with _opened() as (_, _, connection, run_no):
+        log.info("%s held archives released", approve(connection, run_no, who))
+
+
+def archive() -> dict[str, object]:
+    """The counts of people per role after the planned archives were carried out."""
+    from include.mingasync.directory.archive import archive as archive_leavers
+
+    with _opened() as (_, run, connection, run_no):
+        counts = archive_leavers(connection, run, run_no)
+        log.info("Archived: %s", {role: own["archived"] for role, own in counts["people"].items()})
+        return {role: own["archived"] for role, own in counts["people"].items()}
+
+
+def notify() -> str:
+    """The run's verdict, written into its row; the district is mailed once when it wants to be."""
+    with _opened() as (district, run, connection, run_no):
+        state = _close(connection, run_no)
+        row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
+        if state not in ("skipped", "superseded") and run.send_email and row and row[0]:
+            _mail_results(district, run, connection, _settings(connection, run_no), run_no)
+        log.info("Verdict: %s", state)
+        return state
+
+
+def _close(connection: psycopg.Connection[Any], run_no: int) -> str:
+    """The state of a run whose tasks are all done; one that is closed already keeps its state."""
+    from include.mingasync.directory import counts, runs
+
+    state, reason = connection.execute(
+        "select state, reason from directory.sync_runs where run_no = %s", (run_no,)
+    ).fetchone() or ("running", None)
+    if state in ("skipped", "superseded"):
+        return state
+    broken = [task for task, was in context.states_of_tasks().items() if was in ("failed", "upstream_failed")]
+    if broken:
+        runs.note(connection, run_no, counts=counts.count_run(connection, run_no))
+        runs.finish_run(connection, run_no, "failed", reason or f"Task {broken[0]} failed; its log says why.")
+        return "failed"
+    verdict, words = runs.verdict(connection, run_no)
+    runs.finish_run(connection, run_no, verdict, words)
+    return verdict
+
+
+def _mail_results(
+    district: District, run: Run, connection: psycopg.Connection[Any], settings: Settings, run_no: int
+) -> None:
+    from include.mingasync.airflow_glue.mail import send_mail
+    from include.mingasync.results import outbox
+    from include.mingasync.results.mail import compose, valid_recipients
+    from include.mingasync.results.night import read_night
+
+    valid, invalid = valid_recipients(settings.results_email.recipients)
+    if invalid:
+        log.warning("%s of the recipients are no valid addresses and were left out", len(invalid))
+    if not settings.results_email.enabled or not valid:
+        return
+    if not outbox.claim(connection, run, valid):
+        log.info("The mail of this night was sent already")
+        return
+    try:
+        send_mail(compose(read_night(connection, district, run.run_id, context.links(district, run))), valid)
+    except MailRefused as refusal:
+        outbox.failed(connection, run, str(refusal))
+        raise
+    outbox.sent(connection, run)
+    log.info("Results mailed to %s recipients", len(valid))
