@@ -63,7 +63,9 @@ def switch_night(home: Home, number: int) -> None:
     address = f"http://127.0.0.1:{home.ports['sis'].given}/rehearsal/night"
     answer = requests.put(address, json={"night": number}, timeout=60, proxies={"http": ""})
     if not answer.ok:
-        raise DemoError(f"The rehearsal SIS answered {answer.status_code} to PUT {address}: {answer.text[:200]}")
+        raise DemoError(
+            f"The rehearsal SIS answered {answer.status_code} to PUT {address}: {answer.text[:200]}"
+        )
 
 
 def run_night(home: Home, api: AirflowApi, number: int, say: Say) -> Night:
@@ -83,7 +85,9 @@ def run_night(home: Home, api: AirflowApi, number: int, say: Say) -> Night:
         if run["state"] in {"success", "failed"}:
             break
         if time.monotonic() > deadline:
-            raise DemoError(f"Night {number} has not ended after {RUN_SECONDS} s; look at {_grid(home, run_id)}")
+            raise DemoError(
+                f"Night {number} has not ended after {RUN_SECONDS} s; look at {_grid(home, run_id)}"
+            )
         time.sleep(0.4)
     seconds = (_moment(run["end_date"]) - _moment(run["queued_at"])).total_seconds()
     state, counts = _history(home, run_id)
@@ -98,7 +102,8 @@ def _history(home: Home, run_id: str) -> tuple[str, dict[str, Any]]:
         if connection.execute("select to_regclass('directory.sync_runs')").fetchone() == (None,):
             return "failed", {}
         row = connection.execute(
-            "select state, counts from directory.sync_runs where district = %s and run_id = %s", [DISTRICT, run_id]
+            "select state, counts from directory.sync_runs where district = %s and run_id = %s",
+            [DISTRICT, run_id],
         ).fetchone()
     return (row[0], row[1] or {}) if row else ("failed", {})
 
@@ -163,7 +168,9 @@ def _flat(counts: dict[str, Any]) -> list[tuple[str, int]]:
         for what, number in numbers.items()
         if what != "unchanged"
     ]
-    members = [(f"memberships {_words(what)}", number) for what, number in counts.get("memberships", {}).items()]
+    members = [
+        (f"memberships {_words(what)}", number) for what, number in counts.get("memberships", {}).items()
+    ]
     issues = [(f"issues: {severity}", number) for severity, number in counts.get("issues", {}).items()]
     return [*people, *lists, *members, *issues]
 

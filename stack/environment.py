@@ -1,4 +1,4 @@
-"""The environment that Airflow's processes run in: everything configured by variables, nothing by airflow.cfg."""
+"""The environment of Airflow's processes: everything is configured by variables, nothing by airflow.cfg."""
 
 from __future__ import annotations
 

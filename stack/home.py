@@ -31,14 +31,14 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Home:
-    """The folder of one stack. The demo's is apart from that of ``make up``, so a demo cannot touch real data."""
+    """The folder of one stack; the demo's is apart from that of ``make up``, so it cannot touch real data."""
 
     kind: Kind
     folder: Path
 
     @classmethod
     def of(cls, kind: Kind) -> Home:
-        """The folder of a kind of stack: under ``MINGASYNC_HOME``, else under ``.mingasync`` in the repository."""
+        """The folder of a kind of stack: under ``MINGASYNC_HOME``, else ``.mingasync`` in the repository."""
         root = Path(os.environ.get(FOLDER_VARIABLE) or REPOSITORY / ".mingasync")
         return cls(kind, root.resolve() / kind)
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 import psutil
 
 from stack.airflow_api import AirflowApi
-from stack.environment import database, environment, wanted_ports
+from stack.environment import database, wanted_ports
 from stack.home import REPOSITORY, Home
 from stack.ports import choose_ports, remember_ports
-from stack.processes import Identity, alive, end, with_descendants
+from stack.processes import alive, end, with_descendants
 
 START_SECONDS = 180
 STOP_SECONDS = 30
@@ -59,12 +60,17 @@ def start(home: Home, say: Say) -> bool:
 def _launch(home: Home) -> None:
     home.steps_file.write_text("", encoding="utf-8")
     home.supervisor_file.unlink(missing_ok=True)
-    settings = environment_before_database(home)
+    settings = _supervisor_environment(home)
     with (home.logs / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "stack.supervisor", home.kind],
-            cwd=REPOSITORY, env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            cwd=REPOSITORY,
+            env=settings,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     deadline = time.monotonic() + 30
     while not supervisor(home):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -72,9 +78,8 @@ def _launch(home: Home) -> None:
         time.sleep(0.05)
 
 
-def environment_before_database(home: Home) -> dict[str, str]:
+def _supervisor_environment(home: Home) -> dict[str, str]:
     """The variables for the supervisor itself, which makes the database that the rest need."""
-    import os
 
     settings = dict(os.environ)
     settings.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -131,8 +136,8 @@ def stop(home: Home, say: Say) -> bool:
     return bool(family)
 
 
-def _end_tree(home: Home, known: object = ()) -> None:
-    family = [*known, *with_descendants(alive(home.tree_file)).values()]  # type: ignore[misc]
+def _end_tree(home: Home, known: Iterable[psutil.Process] = ()) -> None:
+    family = [*known, *with_descendants(alive(home.tree_file)).values()]
     # PostgreSQL goes last, by its own rules: a kill would cost a recovery at the next start.
     server_pid = database(home).pid if home.ports_file.exists() else None
     server = with_descendants([psutil.Process(server_pid)]) if server_pid else {}
@@ -158,7 +163,6 @@ def status(home: Home) -> Iterator[str]:
 
 def remove(home: Home) -> None:
     """Delete all that a stopped stack kept, its databases included."""
-    import shutil
 
     if home.ports_file.exists():
         database(home).remove()

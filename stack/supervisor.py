@@ -1,7 +1,7 @@
 """One process that owns a stack: PostgreSQL first, then Airflow's metadata, then every part under honcho.
 
-Started detached by ``make demo`` and ``make up`` as ``python -m stack.supervisor demo|up``. When it is asked to
-end, or when any part ends, it ends all parts, PostgreSQL last.
+Started detached by ``make demo`` and ``make up`` as ``python -m stack.supervisor demo|up``. When it is asked
+to end, or when any part ends, it ends all parts, PostgreSQL last.
 """
 
 from __future__ import annotations
@@ -41,8 +41,15 @@ def commands(home: Home) -> dict[str, list[str]]:
         rehearsal = [sys.executable, "-m", "include.rehearsal"]
         parts["sis"] = [*rehearsal, "serve", "--port", port["sis"]]
         parts["mail"] = [
-            *rehearsal, "mail", "--smtp-port", port["smtp"], "--http-port", port["mails"], "--folder", str(home.mails),
-        ]  # fmt: skip
+            *rehearsal,
+            "mail",
+            "--smtp-port",
+            port["smtp"],
+            "--http-port",
+            port["mails"],
+            "--folder",
+            str(home.mails),
+        ]
     return parts
 
 
@@ -58,7 +65,9 @@ def supervise(home: Home) -> int:
                 server.ensure_database(name)
             say(home, f"PostgreSQL is up on port {server.port}")
             settings = environment(home)
-            subprocess.run([sys.executable, "-m", "stack.prepare", home.kind], cwd=REPOSITORY, env=settings, check=True)
+            subprocess.run(
+                [sys.executable, "-m", "stack.prepare", home.kind], cwd=REPOSITORY, env=settings, check=True
+            )
             say(home, "Airflow's tables, login and Connections are ready")
             return _run_parts(home, settings)
         finally:

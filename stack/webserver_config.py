@@ -1,3 +1,3 @@
-"""What the FAB auth manager reads at its start: one api-server process counts login attempts in its memory."""
+"""What the FAB auth manager reads at its start: the one api-server counts login attempts in its memory."""
 
 RATELIMIT_STORAGE_URI = "memory://"

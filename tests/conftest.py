@@ -1,4 +1,4 @@
-"""What many tests share: one embedded PostgreSQL server, and an empty database of it for each test that asks."""
+"""What many tests share: one embedded PostgreSQL, and an empty database of it for each test that asks."""
 
 from __future__ import annotations
 
