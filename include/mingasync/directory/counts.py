@@ -65,7 +65,7 @@ def _key(action: str, status: str, done: set[str]) -> str | None:
     if action == "skip" or (action == "create" and status == "suppressed"):
         return "skipped"
     if status in done:
-        return _DONE[action]
+        return _DONE.get(action)
     return {
         ("update", "suppressed"): "update_suppressed",
         ("archive", "suppressed"): "archive_suppressed",

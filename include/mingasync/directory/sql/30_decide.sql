@@ -86,8 +86,9 @@ from new_people join s_people as s using (n, role);
 
 insert into plan_people
 select h.person_id, nullif(h.school_id, ''), h.role, 'restore', 'applied', 'back_in_sis',
-       '{"status": "archived"}', '{"status": "active"}'
-from here as h where h.speaks and h.included and h.roster and not h.is_apart and h.status = 'archived';
+       jsonb_build_object('status', 'archived', 'archived_at', p.archived_at), '{"status": "active"}'
+from here as h join directory.people as p using (person_id)
+where h.speaks and h.included and h.roster and not h.is_apart and h.status = 'archived';
 
 insert into plan_people
 select d.person_id, nullif(d.school_id, ''), d.role, 'update',

@@ -116,3 +116,54 @@ $$;
 
 create trigger by_hand instead of insert or update or delete on directory.list_members
 for each row execute function directory.list_members_by_hand();
+
+-- Gives a person the new sourcedIds that the SIS proposed for them; the next sync finds them under these.
+create function directory.relink(person_id bigint, sourced_id text) returns void language plpgsql as $$
+#variable_conflict use_variable
+declare
+    proposal directory.relink_proposals;
+begin
+    update directory.relink_proposals as r set state = 'applied', decided_by = current_user, decided_at = now()
+    where r.person_id = person_id and r.sourced_id = sourced_id and r.state = 'proposed'
+    returning * into proposal;
+    if not found then
+        raise exception 'no relink of person % to % is proposed', person_id, sourced_id;
+    end if;
+    update directory.people as p
+    set sourced_id = proposal.sourced_id, sourced_ids = proposal.sourced_ids, updated_at = now()
+    where p.person_id = proposal.person_id;
+end
+$$;
+
+-- Says that the two are different people: from the next sync on the one may be created and the other archived.
+create function directory.refuse_relink(person_id bigint, sourced_id text) returns void language sql as $$
+    update directory.relink_proposals as r set state = 'rejected', decided_by = current_user, decided_at = now()
+    where r.person_id = $1 and r.sourced_id = $2 and r.state = 'proposed'
+$$;
+
+-- Who was on a list at a moment, as member_role and person_id.
+create function directory.list_members_at(list_id bigint, moment timestamptz)
+returns table (person_id integer, member_role text) language sql stable as $$
+    select m.person_id, case when m.manager then 'manager' else 'member' end
+    from directory.memberships as m
+    left join directory.sync_runs as began on began.run_no = m.from_run
+    left join directory.sync_runs as ended on ended.run_no = m.to_run
+    where m.list_id = $1
+      and coalesce(m.added_at, began.loaded_at, began.started_at) <= $2
+      and (m.to_run is null and m.removed_at is null
+           or coalesce(m.removed_at, ended.finished_at, ended.loaded_at, ended.started_at) > $2)
+$$;
+
+-- Who was in the directory at a moment, with what they were then: archived people with their status of that time.
+create function directory.people_at(district text, moment timestamptz)
+returns table (person_id integer, status text) language sql stable as $$
+    select p.person_id,
+           coalesce((select case c.action when 'archive' then 'active' else 'archived' end
+                     from directory.changes as c join directory.sync_runs as r using (run_no)
+                     where c.entity = 'person' and c.entity_no = p.person_id and c.status = 'applied'
+                       and c.action in ('archive', 'restore') and coalesce(r.finished_at, r.started_at) > $2
+                     order by r.run_no limit 1),
+                    p.status)
+    from directory.people as p
+    where p.district = $1 and p.created_at <= $2
+$$;

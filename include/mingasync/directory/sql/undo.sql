@@ -1,0 +1,100 @@
+-- Reverses what one run did. A later edit, by a run or by hand, is left alone and listed as a conflict.
+
+create temp table reversing on commit drop as
+select c.ctid as change, c.entity, c.entity_no, c.school_id, c.role, c.action, c.before, c.after,
+       case when c.entity = 'person' then to_jsonb(p) else to_jsonb(l) end as now_is,
+       exists (select from directory.changes as later
+               where later.entity = c.entity and later.entity_no = c.entity_no and later.run_no > c.run_no
+                 and later.run_no <> %(run_no)s and later.status = 'applied') as touched_by_run
+from directory.changes as c
+left join directory.people as p on c.entity = 'person' and p.person_id = c.entity_no
+left join directory.user_lists as l on c.entity = 'list' and l.list_id = c.entity_no
+where c.run_no = %(target)s and c.status = 'applied';
+
+-- A field may go back while it still is what the run made it.
+create temp table reversal on commit drop as
+select r.*, fields.back, fields.kept
+from reversing as r
+cross join lateral (
+    select jsonb_object_agg(field, coalesce(r.before -> field, 'null')) filter (where untouched) as back,
+           jsonb_object_agg(field, r.now_is -> field) filter (where not untouched) as kept
+    from (
+        select field, coalesce(nullif(r.now_is -> field, 'null') = nullif(r.after -> field, 'null'),
+                               nullif(r.now_is -> field, 'null') is null and nullif(r.after -> field, 'null') is null)
+                      as untouched
+        from jsonb_object_keys(coalesce(r.before, '{}') || coalesce(r.after, '{}')) as keys (field)
+        where r.now_is ? field
+    ) as one
+) as fields;
+
+-- What the run made new goes again, unless somebody changed it since.
+create temp table unmade on commit drop as
+select change, entity, entity_no, now_is,
+       now_is is not null and (touched_by_run or kept is not null
+           or entity = 'person' and (now_is ->> 'source' <> 'sis' or not (now_is ->> 'include_in_sync')::boolean)
+           or entity = 'list' and exists (select from directory.membership_overrides as o where o.list_id = entity_no)
+       ) as conflict
+from reversal where action = 'create';
+
+delete from directory.memberships as m using unmade as u
+where not u.conflict and (u.entity = 'person' and m.person_id = u.entity_no or u.entity = 'list' and m.list_id = u.entity_no);
+delete from directory.people as p using unmade as u where not u.conflict and u.entity = 'person' and p.person_id = u.entity_no;
+delete from directory.user_lists as l using unmade as u where not u.conflict and u.entity = 'list' and l.list_id = u.entity_no;
+
+update directory.people as p set
+    sourced_id = b.sourced_id, sourced_ids = b.sourced_ids, role = b.role, given_name = b.given_name,
+    family_name = b.family_name, preferred_given_name = b.preferred_given_name, email = b.email, username = b.username,
+    identifier = b.identifier, grades = b.grades, school_ids = b.school_ids, parent_name = b.parent_name,
+    parent_email = b.parent_email, parent_phone = b.parent_phone, status = b.status,
+    archived_at = case when b.status = 'archived' then b.archived_at end, updated_at = now()
+from (
+    select entity_no, jsonb_object_agg(field, value) as back
+    from reversal cross join lateral jsonb_each(back) as one (field, value)
+    where entity = 'person' and action <> 'create' group by entity_no
+) as r
+cross join lateral (select (jsonb_populate_record(people_now, r.back)).*
+                    from directory.people as people_now where people_now.person_id = r.entity_no) as b
+where p.person_id = r.entity_no;
+
+update directory.user_lists as l set
+    name = b.name, synced_name = b.synced_name, school_id = b.school_id, term_ids = b.term_ids, grades = b.grades,
+    status = b.status, updated_at = now()
+from reversal as r
+cross join lateral (select (jsonb_populate_record(lists_now, r.back)).*
+                    from directory.user_lists as lists_now where lists_now.list_id = r.entity_no) as b
+where r.entity = 'list' and r.action <> 'create' and r.back is not null and l.list_id = r.entity_no;
+
+-- Memberships that the run began end; those that it ended hold again where the list and the person are still there.
+update directory.memberships as m set to_run = %(run_no)s
+where m.from_run = %(target)s and m.to_run is null and m.removed_at is null;
+
+insert into directory.memberships (list_id, person_id, manager, from_run)
+select m.list_id, m.person_id, m.manager, %(run_no)s
+from directory.memberships as m
+join directory.people as p using (person_id)
+join directory.user_lists as l using (list_id)
+where m.to_run = %(target)s and m.from_run is distinct from %(target)s
+  and not exists (select from directory.membership_overrides as o
+                  where o.list_id = m.list_id and o.person_id = m.person_id and o.manager = m.manager and not o.keep)
+on conflict do nothing;
+
+insert into directory.changes (run_no, entity, entity_no, school_id, role, action, status, reason, before, after)
+select %(run_no)s, r.entity, r.entity_no, r.school_id, r.role,
+       case r.action when 'create' then 'delete' when 'archive' then 'restore' when 'restore' then 'archive'
+            when 'deactivate' then 'update' else r.action end,
+       'applied', 'undo', case when r.action = 'create' then r.now_is else r.after end, r.back
+from reversal as r
+left join unmade as u on u.change = r.change
+where case when r.action = 'create' then not u.conflict else r.back is not null end;
+
+insert into directory.changes (run_no, entity, entity_no, school_id, role, action, status, reason, before, after)
+select %(run_no)s, r.entity, r.entity_no, r.school_id, r.role, 'undo', 'conflict', 'changed_since',
+       r.kept, r.before
+from reversal as r
+left join unmade as u on u.change = r.change
+where case when r.action = 'create' then u.conflict else r.kept is not null end;
+
+update directory.changes as c set status = 'undone'
+from reversal as r
+left join unmade as u on u.change = r.change
+where c.ctid = r.change and case when r.action = 'create' then not u.conflict else r.kept is null end;
