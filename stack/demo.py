@@ -186,8 +186,9 @@ def _words(what: str) -> str:
 def places(home: Home) -> list[str]:
     """Where to look next, and the ports that moved."""
     ports = home.ports
+    login = f"admin / {home.secrets().admin_password}"
     lines = [
-        f"  Airflow and the console  {home.airflow_url}/plugin/rostering   login admin / {home.secrets().admin_password}",
+        f"  Airflow and the console  {home.airflow_url}/plugin/rostering   login {login}",
         f"  the nights' tasks        {home.airflow_url}/dags/{DAG_ID}",
         f"  the mails                http://127.0.0.1:{ports['mails'].given}/   ({_mails(home)} received)",
         f"  the directory            psql '{database(home).dsn('roster')}'",

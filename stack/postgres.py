@@ -90,7 +90,7 @@ def _binaries(user: str | None) -> Path:
 
 @dataclass
 class EmbeddedPostgres:
-    """A server in ``folder``; ``durable=False``, for demos and tests, trades safety at a power cut for speed."""
+    """A server in ``folder``; ``durable=False`` trades safety at a power cut for speed (demos, tests)."""
 
     folder: Path
     port: int | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,7 +97,7 @@ class _File(_Entry):
 def read_settings_file(file: Path) -> AirflowSettings:
     """What a settings file asks for.
 
-    Raises SettingsFileError naming file and key when it cannot be read, or a key is unknown or of a wrong type.
+    Raises SettingsFileError naming file and key when a key is unknown or of a wrong type.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -106,8 +107,8 @@ def read_settings_file(file: Path) -> AirflowSettings:
         return _File.model_validate(content).airflow
     except ValidationError as error:
         complaints = [
-            f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {_complaint(problem['type'], problem['msg'])}"
-            for problem in error.errors()
+            f"{'.'.join(map(str, found['loc'])) or 'the file'}: {_complaint(found['type'], found['msg'])}"
+            for found in error.errors()
         ]
         raise SettingsFileError(f"{file.name}: " + "; ".join(complaints)) from None
 
@@ -118,14 +119,13 @@ def _complaint(kind: str, message: str) -> str:
 
 def with_ports(settings: AirflowSettings, ports: Mapping[str, Port]) -> AirflowSettings:
     """The same settings with the ports that the parts really have, where they had to move."""
-    moves = {port.wanted: port.given for port in ports.values() if port.moved}
+    numbers = {port.wanted: port.given for port in ports.values()}
+    moves = {str(port.wanted): str(port.given) for port in ports.values()}
 
     def moved(value: Any) -> Any:
         if isinstance(value, str):
-            # In one pass over the wanted ports: a moved port may be another part's wanted one.
-            for wanted, given in moves.items():
-                value = value.replace(f"{HOST}:{wanted}", f"{HOST}:\0{given}")
-            return value.replace(":\0", ":")
+            # All ports in one pass: a moved port may be another part's wanted one.
+            return re.sub(rf"(?<={re.escape(HOST)}:)\d+", lambda port: moves.get(port[0], port[0]), value)
         if isinstance(value, dict):
             return {key: moved(inner) for key, inner in value.items()}
         return value
@@ -135,7 +135,7 @@ def with_ports(settings: AirflowSettings, ports: Mapping[str, Port]) -> AirflowS
             update={
                 "conn_host": moved(entry.conn_host),
                 "conn_extra": moved(entry.conn_extra),
-                "conn_port": moves.get(entry.conn_port or 0, entry.conn_port),
+                "conn_port": numbers.get(entry.conn_port or 0, entry.conn_port),
             }
         )
         for entry in settings.connections
