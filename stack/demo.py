@@ -50,7 +50,7 @@ def run_demo(home: Home, say: Say) -> list[Night]:
     _wait_for_quiet(api, say)
     database(home).empty_database("roster")
     api.unpause(DAG_ID)
-    say("the directory is empty; the rehearsal district is at its first night")
+    say("the directory is empty")
     nights = []
     for number in (1, 2):
         switch_night(home, number)
@@ -71,7 +71,7 @@ def switch_night(home: Home, number: int) -> None:
 def run_night(home: Home, api: AirflowApi, number: int, say: Say) -> Night:
     """One night, from trigger to verdict, with a line for every task that ends."""
     run_id = api.trigger(DAG_ID, {"send_email": True})
-    say(f"night {number} is triggered")
+    say(f"night {number} of the rehearsal district is triggered")
     told: set[str] = set()
     deadline = time.monotonic() + RUN_SECONDS
     while True:
@@ -191,7 +191,7 @@ def places(home: Home) -> list[str]:
         f"  Airflow and the console  {home.airflow_url}/plugin/rostering   login {login}",
         f"  the nights' tasks        {home.airflow_url}/dags/{DAG_ID}",
         f"  the mails                http://127.0.0.1:{ports['mails'].given}/   ({_mails(home)} received)",
-        f"  the directory            psql '{database(home).dsn('roster')}'",
+        f"  the directory            psql '{database(home).dsn('roster', 'roster')}'",
         f"  the SIS's own numbers    http://127.0.0.1:{ports['sis'].given}/rehearsal/numbers",
     ]
     lines += [

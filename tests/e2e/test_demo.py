@@ -1,0 +1,110 @@
+"""The demo runs two nights through the real scheduler, and the directory ends as the SIS says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from stack import lifecycle
+from stack.airflow_api import AirflowApi
+from stack.demo import DAG_ID
+from stack.environment import database
+from stack.home import Home
+
+pytestmark = pytest.mark.usefixtures("demo_output")
+
+
+@pytest.fixture
+def directory(live_stack: Home) -> Any:
+    with psycopg.connect(database(live_stack).dsn("roster", "roster")) as connection:
+        yield connection
+
+
+def get(home: Home, part: str, path: str) -> Any:
+    answer = requests.get(
+        f"http://127.0.0.1:{home.ports[part].given}{path}", timeout=30, proxies={"http": ""}
+    )
+    answer.raise_for_status()
+    return answer.json()
+
+
+def test_the_table_shows_both_nights_and_where_to_look(demo_output: str, live_stack: Home) -> None:
+    cells = [line.split() for line in demo_output.splitlines()]
+    assert ["night", "1", "night", "2"] in cells
+    created = next(line for line in cells if line[:2] == ["student", "created"])
+    assert int(created[2].replace(",", "")) > 2000
+    assert 0 < int(created[3].replace(",", "")) < 200
+    assert any(line[:2] == ["student", "archived"] for line in cells)
+    assert f"{live_stack.airflow_url}/plugin/rostering" in demo_output
+    assert "is on port" in demo_output  # these ports are not the usual ones, and the table says so
+
+
+def test_history_has_both_nights_with_their_settings_and_counts(directory: Any) -> None:
+    rows = directory.execute(
+        "select kind, state, counts, settings, finished_at from directory.sync_runs order by started_at"
+    ).fetchall()
+    assert [row[0] for row in rows] == ["manual", "manual"]
+    assert {row[1] for row in rows} <= {"success", "completed_with_errors"}
+    for _, _, counts, settings, finished in rows:
+        assert set(counts) >= {"people", "lists", "memberships", "issues"}
+        assert settings["automatic_rostering"] is True
+        assert finished is not None
+
+
+def test_the_counts_are_what_the_directory_holds(directory: Any) -> None:
+    counted: dict[str, int] = {}
+    for (counts,) in directory.execute("select counts from directory.sync_runs").fetchall():
+        for role, numbers in counts["people"].items():
+            gained = numbers["created"] + numbers["restored"] - numbers["archived"]
+            counted[role] = counted.get(role, 0) + gained
+    held = dict(
+        directory.execute(
+            "select role, count(*) from directory.people where status = 'active' and source = 'sis' group by role"
+        ).fetchall()
+    )
+    # Who changed role between the nights is counted in the one and held in the other.
+    assert sum(counted.values()) == sum(held.values())
+    assert set(held) == {"student", "teacher", "staff", "admin"}
+
+
+def test_class_lists_have_members_and_managers(directory: Any) -> None:
+    rows = directory.execute(
+        """
+        select count(distinct l.list_id), count(*) filter (where m.member_role = 'member'),
+               count(distinct l.list_id) filter (where m.member_role = 'manager')
+        from directory.user_lists l join directory.list_members m using (district, list_id)
+        where l.kind = 'class' and l.status = 'active'
+        """
+    ).fetchone()
+    lists, members, managed = rows
+    assert lists > 50
+    assert members > 5000
+    assert managed > 0.8 * lists
+
+
+def test_each_night_mailed_the_contact(live_stack: Home) -> None:
+    mails = get(live_stack, "mails", "/mails.json")
+    assert len(mails) >= 2
+    assert "roster-contact@rehearsal.example.org" in str(mails)
+
+
+def test_every_port_listens_on_loopback_only(live_stack: Home) -> None:
+    owner = lifecycle.supervisor(live_stack)
+    assert owner is not None
+    listening = {
+        connection.laddr.ip
+        for process in [owner, *owner.children(recursive=True)]
+        for connection in process.net_connections("inet")
+        if connection.status == "LISTEN"
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_airflow_has_no_import_error_and_the_dag_is_on(live_stack: Home) -> None:
+    api = AirflowApi.of(live_stack)
+    assert api.import_errors() == []
+    assert api.dag_exists(DAG_ID)
+    assert api.unfinished_runs(DAG_ID) == 0
