@@ -35,6 +35,10 @@ class CriticalData(MingaSyncError):
     """The data cannot be trusted at all; the run stops before any change."""
 
 
+class DirectoryRefused(MingaSyncError):
+    """The directory's database refused a step or could not be reached; nothing of that step was kept."""
+
+
 class MailRefused(MingaSyncError):
     """The mail server did not take a mail; the sync itself is not touched by that."""
 

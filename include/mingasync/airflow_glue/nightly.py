@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.mingasync.airflow_glue import context
 from include.mingasync.district import District
 from include.mingasync.errors import (
     CriticalData,
+    DirectoryRefused,
     LoadRefused,
     MailRefused,
     MingaSyncError,
@@ -22,8 +24,6 @@ from include.mingasync.errors import (
 from include.mingasync.run import Run
 
 if TYPE_CHECKING:
-    import psycopg
-
     from include.mingasync.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,13 @@ def _step() -> Iterator[tuple[District, Run]]:
         raise
     except MingaSyncError as error:
         raise AirflowFailException(str(error)) from None
+    except psycopg.Error as error:
+        # What PostgreSQL says may quote the row, and rows are people: only the place and the code go into the log.
+        place = ".".join(filter(None, (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)))
+        raise DirectoryRefused(
+            f"The directory's database refused a step (SQLSTATE {error.sqlstate or 'none: it cannot be reached'}"
+            f"{f', at {place}' if place else ''}). Nothing of this step was kept; it is tried again."
+        ) from None
 
 
 @contextmanager

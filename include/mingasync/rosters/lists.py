@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from include.mingasync.rosters.grades import grade_code, grade_title
+from include.mingasync.rosters.frames import typed
 from include.mingasync.rosters.names import apart
 from include.mingasync.rosters.people import People, _lists
 from include.mingasync.settings import SchoolSettings, Settings
@@ -48,6 +49,13 @@ class Rosters:
 
 def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.date, kept: pd.DataFrame) -> Lists:
     """The lists of a district under its settings on a night; ``kept`` is handed through."""
+    rosters = Rosters(
+        orgs=typed(rosters.orgs, "orgs"),
+        sessions=typed(rosters.sessions, "academicSessions"),
+        courses=typed(rosters.courses, "courses"),
+        classes=typed(rosters.classes, "classes"),
+        enrollments=typed(rosters.enrollments, "enrollments"),
+    )
     classes = _described(rosters)
     by_school = {school: settings.for_school(school) for school in _schools_of(classes, people)}
     selected, reasons = _selected(classes, by_school)
@@ -248,7 +256,8 @@ def _class_lists(
     # A bare "3" needs the word before it; "3rd Period" or "Block A" does not.
     period = said.mask(said.str.len() <= 3, "Period " + said)
     school = chosen["school_id"].map(school_names)
-    term = chosen["term_ids"].str[0].map(term_titles)
+    first_terms = [terms[0] if terms else None for terms in chosen["term_ids"]]
+    term = pd.Series(first_terms, index=chosen.index, dtype="string").map(term_titles)
     names = apart(chosen["title"], [school, period, teacher, term, chosen["code"]], chosen["sourced_id"])
     lists = _frame("class", chosen["school_id"], chosen["sourced_id"], names)
     lists["term_ids"] = list(chosen["term_ids"])
@@ -322,7 +331,7 @@ def _subject_lists(
 ) -> _Made:
     followed = classes.loc[_followed(classes, by_school, "subject"), ["school_id", "subject_names"]]
     taught = followed.rename(columns={"school_id": "school_ids"}).explode("subject_names").dropna()
-    taught = taught.assign(subject=taught["subject_names"].str.casefold())
+    taught = taught.assign(subject=taught["subject_names"].astype("string").str.casefold())
     spelling = taught.groupby("subject")["subject_names"].min()
     k, groups = _grouped(taught, "subject")
     groups["spelled"] = groups["subject"].map(spelling)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from include.mingasync.oneroster.records import PARENT_ROLES
+from include.mingasync.rosters.frames import typed
 
 #: OneRoster's role, folded, -> the role here. Every other employee role is staff (PRODUCT section 1).
 ROLE_OF: Mapping[str, str] = {
@@ -65,6 +66,7 @@ def people_from(
     users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str] = (), set_aside: Sequence[str] = ()
 ) -> People:
     """The people in a snapshot's users, without those set aside; ``rostered`` limits them to some schools."""
+    users, orgs = typed(users, "users"), typed(orgs, "orgs")
     users = users[~users["sourced_id"].isin(set(set_aside))].drop_duplicates("sourced_id", keep="last")
     parents = users[_only_parents(users)]
     users = users[~users.index.isin(parents.index)].reset_index(drop=True)

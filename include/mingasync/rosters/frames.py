@@ -1,0 +1,14 @@
+"""Frames of collections with the column types that the rosters count on."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+
+from include.mingasync.oneroster.records import COLUMNS
+
+
+def typed(frame: pd.DataFrame, collection: str) -> pd.DataFrame:
+    """The frame with text columns as pandas' nullable strings, also where every value is null or there is no row."""
+    texts = {column.name: "string" for column in COLUMNS[collection] if pa.types.is_string(column.type)}
+    return frame.astype({name: kind for name, kind in texts.items() if name in frame})

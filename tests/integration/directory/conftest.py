@@ -1,0 +1,19 @@
+"""A district's directory, fresh for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from include.mingasync.directory import schema
+from tests.integration.directory.world import Directory
+
+
+@pytest.fixture
+def directory(database: str) -> Iterator[Directory]:
+    """A directory with the newest schema, every switch on and nobody in it."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        schema.bring_to_head(connection)
+        yield Directory(connection)

@@ -1,0 +1,154 @@
+"""The decision table: what becomes of somebody, worked out the slow and simple way, and tried on a real directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from tests.integration.directory.world import NIGHT, Directory, Sis, everything_on, school, user
+
+PRESENCES = ("present", "changed", "absent", "tobedeleted", "disabled", "other_school", "set_aside")
+ORIGINS = ("sis", "manual", "linked")
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """One row of the table."""
+
+    by_override: bool
+    roster: bool
+    auto_update: bool
+    archive: bool
+    include: bool
+    origin: str
+    presence: str
+
+
+def all_cases() -> list[Case]:
+    """Every combination."""
+    switch = (True, False)
+    return [Case(*row) for row in product((False, True), switch, switch, switch, switch, ORIGINS, PRESENCES)]
+
+
+def expected(case: Case) -> tuple[str, str]:
+    """The outcome and its reason, by hand."""
+    here = case.presence in ("present", "changed")
+    if case.presence == "set_aside" or (not here and case.origin == "manual"):
+        return "untouched", "-"
+    if not case.include:
+        return ("skipped", "excluded") if here else ("untouched", "-")
+    if not case.roster:
+        return "untouched", "-"
+    if here:
+        # Somebody made by hand who was never linked gets the SIS's id: that is a change too.
+        if case.presence == "present" and case.origin != "manual":
+            return "unchanged", "-"
+        return ("updated", "changed_in_sis") if case.auto_update else ("update_suppressed", "auto_update_off")
+    reason = {"other_school": "left_school"}.get(case.presence, case.presence)
+    return ("archived", reason) if case.archive else ("archive_suppressed", "archive_off")
+
+
+def tried(directory: Directory) -> dict[Case, tuple[str, str]]:
+    """The outcome and its reason of every case, from two nights of one district with a school per set of switches."""
+    cases = all_cases()
+    where = {case: _school_of(case) for case in cases}
+    overridden = {s for case, s in where.items() if case.by_override}
+    settings = everything_on()
+    settings["schools"] = {
+        name: {"roles": {"student": _toggles(name)}} for name in sorted(overridden | set(where.values()))
+    }
+    directory.settings = everything_on(safety={"archive_percent": 100, "archive_minimum": 0})
+    directory.rostered = tuple(sorted(set(where.values())))
+    orgs = [school(name) for name in (*directory.rostered, "elsewhere")]
+    names = {case: f"u{number}" for number, case in enumerate(cases)}
+    directory.night(Sis(users=[user(names[c], schools=[where[c]]) for c in cases if c.origin == "sis"], orgs=orgs))
+    for case in cases:
+        if case.origin != "sis":
+            directory.do(
+                "select directory.add_person(%s, 'student', %s, %s, identifier => %s, school_ids => %s)",
+                "oak", f"Given{names[case]}", f"Family{names[case]}", f"ID-{names[case]}", [where[case]],
+            )  # fmt: skip
+    directory.do("update directory.people set include_in_sync = true")
+    directory.night(Sis(users=[user(names[c], schools=[where[c]]) for c in cases if c.origin != "manual"], orgs=orgs))
+    for case in cases:
+        if not case.include:
+            directory.do(
+                "select directory.set_include_in_sync(person_id, false) from directory.people where lower(identifier) = %s",
+                f"id-{names[case]}",
+            )
+    directory.settings = settings
+    tonight = [row for case in cases if (row := _tonight(case, names[case], where[case]))]
+    aside = [names[case] for case in cases if case.presence == "set_aside"]
+    directory.night(Sis(users=tonight, orgs=orgs), set_aside=aside, run_id="tonight", night=NIGHT)
+    return {case: _outcome(directory, names[case], case) for case in cases}
+
+
+def _school_of(case: Case) -> str:
+    flags = "".join("yn"[not flag] for flag in (case.roster, case.auto_update, case.archive))
+    return f"{'own' if case.by_override else 'all'}-{flags}"
+
+
+def _toggles(name: str) -> dict[str, bool]:
+    roster, auto_update, archive = (flag == "y" for flag in name[-3:])
+    return {"roster": roster, "auto_update": auto_update, "archive": archive}
+
+
+def _tonight(case: Case, name: str, at: str) -> dict[str, Any] | None:
+    row = user(name, schools=[at])
+    changes: dict[str, dict[str, Any] | None] = {
+        "present": {},
+        "changed": {"family_name": "Changed"},
+        "absent": None,
+        "tobedeleted": {"status": "tobedeleted"},
+        "disabled": {"enabled": False},
+        "other_school": {"org_ids": ["elsewhere"]},
+        "set_aside": {"family_name": "Broken"},
+    }
+    change = changes[case.presence]
+    return None if change is None else row | change
+
+
+def _outcome(directory: Directory, name: str, case: Case) -> tuple[str, str]:
+    person_id, status, family = directory.rows(
+        "select person_id, status, family_name from directory.people where lower(identifier) = %s", f"id-{name}"
+    )[0]
+    rows = directory.rows(
+        "select action, status, reason from directory.sync_changes where run_id = 'tonight' and entity = 'person'"
+        " and person_id = %s",
+        person_id,
+    )
+    if not rows:
+        calm = status == "active" and family == f"Family{name}"
+        return ("unchanged" if case.presence == "present" and _is_rostered(directory, name, case) else "untouched", "-") if calm else ("?", "?")
+    ((action, done, reason),) = rows
+    outcome = {
+        ("update", "applied"): "updated",
+        ("update", "suppressed"): "update_suppressed",
+        ("archive", "applied"): "archived",
+        ("archive", "suppressed"): "archive_suppressed",
+        ("skip", "suppressed"): "skipped",
+    }[action, done]
+    really = {"updated": status == "active", "archived": status == "archived"}.get(outcome, status == "active")
+    return (outcome, reason) if really else ("?", f"{outcome} but {status}")
+
+
+def _is_rostered(directory: Directory, name: str, case: Case) -> bool:
+    """Whether the run counted the person among the unchanged: here, included, of a role that is on."""
+    return case.roster and directory.value(
+        "select include_in_sync and sourced_id is not null from directory.people where lower(identifier) = %s", f"id-{name}"
+    )
+
+
+def as_markdown(table: dict[Case, tuple[str, str]]) -> str:
+    """The table for people, the cases that share outcome and reason in one row each."""
+    lines = [
+        "| switches from | roster | auto update | archive | included | origin | in the SIS | outcome | reason |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in sorted(table, key=lambda c: (c.by_override, not c.roster, not c.auto_update, not c.archive, not c.include,
+                                             ORIGINS.index(c.origin), PRESENCES.index(c.presence))):  # fmt: skip
+        flags = ["on" if flag else "off" for flag in (case.roster, case.auto_update, case.archive, case.include)]
+        cells = ["school" if case.by_override else "district", *flags, case.origin, case.presence, *table[case]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
