@@ -20,7 +20,7 @@ DEMO_SECONDS = 600
 
 @pytest.fixture(scope="session")
 def live_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """The home of a running demo stack: Airflow, PostgreSQL, rehearsal SIS and mail sink, before any night."""
+    """The home of a running demo stack, before any night: Airflow, PostgreSQL, rehearsal SIS, mail sink."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINGASYNC_HOME", str(tmp_path_factory.mktemp("live")))
         home = Home.of("demo")
