@@ -17,7 +17,7 @@ from stack.home import Home
 from stack.ports import Port, choose_ports, free_port, is_free, remember_ports
 from stack.processes import Identity, with_descendants, write_identities
 
-#: Stands for a supervisor: PostgreSQL and a part that has a child, without the time that Airflow takes to start.
+#: Stands for a supervisor: PostgreSQL and a part that has a child, without the time Airflow takes.
 SUPERVISOR = """
 import os, psutil, subprocess, sys, time
 from stack.environment import database
