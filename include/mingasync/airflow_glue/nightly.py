@@ -297,13 +297,15 @@ def _mail_results(
         log.warning("%s of the recipients are no valid addresses and were left out", len(invalid))
     if not settings.results_email.enabled or not valid:
         return
-    if not outbox.claim(connection, run, valid):
+    # A run started by hand that asks for a mail gets its own; the clock's runs share one mail a night.
+    kind = "results" if run.kind in ("nightly", "backfill") else f"results of {run.run_id}"
+    if not outbox.claim(connection, run, valid, kind):
         log.info("The mail of this night was sent already")
         return
     try:
         send_mail(compose(read_night(connection, district, run.run_id, context.links(district, run))), valid)
     except MailRefused as refusal:
-        outbox.failed(connection, run, str(refusal))
+        outbox.failed(connection, run, str(refusal), kind)
         raise
-    outbox.sent(connection, run)
+    outbox.sent(connection, run, kind)
     log.info("Results mailed to %s recipients", len(valid))

@@ -1,0 +1,60 @@
+"""Who may see what: a login for everything, a district for those who may read its DAG, writes from our own pages only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.configuration import conf
+from fastapi import Depends, HTTPException, Request
+
+from include.mingasync.district import RESERVED, SLUG
+
+#: The same words whether the district exists or not, so that nobody learns which districts there are.
+NO_DISTRICT = "There is no such district among those you may read."
+_PREFIX = "mingasync_"
+_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def slug_of(dag_id: str) -> str | None:
+    """The district that a DAG syncs, None for every other DAG."""
+    slug = dag_id.removeprefix(_PREFIX)
+    is_roster = dag_id.startswith(_PREFIX) and SLUG.fullmatch(slug) and slug not in RESERVED
+    return slug if is_roster else None
+
+
+def readable_districts(user: GetUserDep) -> frozenset[str]:
+    """The slugs of the districts whose DAG the user may read."""
+    dag_ids = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    return frozenset(slug for slug in map(slug_of, dag_ids) if slug)
+
+
+Readable = Annotated[frozenset[str], Depends(readable_districts)]
+
+
+def readable_district(slug: str, readable: Readable) -> str:
+    """The slug in the path; 403 when its DAG may not be read or does not exist."""
+    if slug not in readable:
+        raise HTTPException(403, NO_DISTRICT)
+    return slug
+
+
+DistrictSlug = Annotated[str, Depends(readable_district)]
+
+
+def from_our_own_pages(request: Request) -> None:
+    """Nothing; 403 for a write that another site's page sends.
+
+    Airflow has no CSRF token. Browsers say where a request comes from in Sec-Fetch-Site, but not over plain http,
+    where the Origin must do.
+    """
+    if request.method in _HARMLESS:
+        return
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    ours = {request.headers.get("host"), urlsplit(conf.get("api", "base_url", fallback="")).netloc}
+    foreign = site not in ("same-origin", "none") if site else origin is not None and urlsplit(origin).netloc not in ours
+    if foreign:
+        raise HTTPException(403, "This request came from another site and was refused. Nothing was changed.")

@@ -1,0 +1,109 @@
+"""Reads the directory for the console: the statements of ``sql/``, in one read-only transaction per page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+from airflow.exceptions import AirflowNotFoundException
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from psycopg import errors
+from psycopg.rows import dict_row
+
+from include.mingasync.errors import MingaSyncError
+
+CONNECTION = "roster_db"
+Row = dict[str, Any]
+_SQL = Path(__file__).parent / "sql"
+_SECONDS_TO_CONNECT = 5
+_SECONDS_TO_ANSWER = 20
+
+
+class Unreadable(MingaSyncError):
+    """The directory cannot be read now: the cause, and the cure beside it."""
+
+    def __init__(self, cause: str, cure: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.cure = cure
+
+
+class Directory:
+    """What the database holds; one to which no run has brought the schema yet is read as holding nothing."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self._has_runs = connection.execute("select to_regclass('directory.sync_runs') is not null").fetchone() == (True,)
+
+    def rows(self, statement: str, **parameters: Any) -> list[Row]:
+        """The rows that a statement of ``sql/`` finds."""
+        if not self._has_runs:
+            return []
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(_text(statement), parameters).fetchall()
+
+
+@cache
+def _text(statement: str) -> bytes:
+    return (_SQL / f"{statement}.sql").read_bytes()
+
+
+def _connect() -> psycopg.Connection[Any]:
+    # get_conn only: the hook's other methods log statements with their parameters.
+    own = deepcopy(PostgresHook.get_connection(CONNECTION))
+    own.extra = json.dumps({"connect_timeout": _SECONDS_TO_CONNECT, **own.extra_dejson, "cursor": None})
+    return cast("psycopg.Connection[Any]", PostgresHook(connection=own).get_conn())
+
+
+@contextmanager
+def directory() -> Iterator[Directory]:
+    """The directory as it stands at one moment; Unreadable says why when it cannot be read."""
+    try:
+        connection = _connect()
+    except AirflowNotFoundException:
+        raise Unreadable(
+            f"The Connection '{CONNECTION}' (PostgreSQL with the people directory) is missing.",
+            f"airflow connections add {CONNECTION} --conn-uri postgresql://user:password@host:5432/database",
+        ) from None
+    except psycopg.Error as error:
+        raise Unreadable(
+            "The directory's database does not answer.",
+            f"Check that PostgreSQL runs and that the Connection '{CONNECTION}' names its host, database and user.",
+        ) from error
+    try:
+        connection.read_only = True
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute(f"set local statement_timeout = '{_SECONDS_TO_ANSWER}s'")
+        yield Directory(connection)
+    except psycopg.Error as error:
+        raise _refused(error) from error
+    finally:
+        connection.close()
+
+
+def _refused(error: psycopg.Error) -> Unreadable:
+    if isinstance(error, (errors.UndefinedTable, errors.UndefinedColumn)):
+        return Unreadable(
+            "The directory's schema is older than this console.",
+            "Start any district's DAG: a run brings the schema up to date by itself.",
+        )
+    if isinstance(error, errors.InsufficientPrivilege):
+        return Unreadable(
+            f"The user of the Connection '{CONNECTION}' may not read the directory.",
+            "Grant that user usage of the schema 'directory' and select on its tables, or use the sync's own user.",
+        )
+    if isinstance(error, errors.QueryCanceled):
+        return Unreadable(
+            f"The directory's database needed more than {_SECONDS_TO_ANSWER} seconds to answer.",
+            "Try again in a moment; if it stays, look at what else the database is busy with.",
+        )
+    return Unreadable(
+        "The connection to the directory's database broke.",
+        "Try again in a moment; the api-server's log has the database's own words.",
+    )

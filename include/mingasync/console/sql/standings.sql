@@ -1,0 +1,17 @@
+-- The last run of each district, and when its last good night ended: one that was applied, whole or with records set aside.
+select last.*, good.good_at
+from unnest(%(districts)s::text[]) as wanted (district)
+cross join lateral (
+    select district, run_id, kind, night, state, reason, started_at, finished_at, snapshot_at, counts
+    from directory.sync_runs as runs
+    where runs.district = wanted.district
+    order by run_no desc
+    limit 1
+) as last
+left join lateral (
+    select max(finished_at) as good_at
+    from directory.sync_runs as runs
+    where runs.district = wanted.district
+      and runs.kind in ('nightly', 'manual', 'backfill')
+      and runs.state in ('success', 'completed_with_errors')
+) as good on true

@@ -1,0 +1,76 @@
+"""Credentials on requests: OAuth 2 client credentials and static bearer tokens."""
+
+from __future__ import annotations
+
+import time
+
+import requests
+
+from include.mingasync.errors import SourceError
+from include.mingasync.oneroster.access import Access
+
+#: Scopes of the read-only roster service, by version (OneRoster 1.1 and 1.2, security section).
+SCOPES = {
+    "1.1": "https://purl.imsglobal.org/spec/or/v1p1/scope/roster-core.readonly https://purl.imsglobal.org/spec/or/v1p1/scope/roster.readonly",
+    "1.2": "https://purl.imsglobal.org/spec/or/v1p2/scope/roster-core.readonly https://purl.imsglobal.org/spec/or/v1p2/scope/roster.readonly",
+}
+_EARLY = 30  # seconds before its end at which a token is renewed
+
+
+class Bearer:
+    """A token for the requests of one SIS: static, or fetched and renewed by client credentials."""
+
+    def __init__(self, access: Access, session: requests.Session, version: str, timeout: float) -> None:
+        self._access, self._session, self._version, self._timeout = access, session, version, timeout
+        self._token: str | None = access.client_secret if access.auth == "bearer" else None
+        self._ends = float("inf")
+
+    def header(self) -> dict[str, str]:
+        """The Authorization header as it should be now."""
+        if self._access.auth == "none":
+            return {}
+        if self._token is None or time.monotonic() > self._ends:
+            self._fetch()
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def refused(self) -> bool:
+        """Whether asking once more is worth it after a 401: only a token that can be fetched anew."""
+        if self._access.auth != "oauth2":
+            return False
+        self._token = None
+        return True
+
+    def _fetch(self) -> None:
+        url = self._access.token_url
+        if not url:
+            raise SourceError("The Connection has no token_url in its extra; add it, or set auth to bearer. Nothing was changed.")
+        body = {"grant_type": "client_credentials"}
+        scope = self._access.scope if self._access.scope is not None else SCOPES[self._version]
+        both = (self._access.client_id or "", self._access.client_secret or "")
+        in_body = {"client_id": both[0], "client_secret": both[1]}
+        # Some want the credentials in the header, others only in the body, a few refuse any scope.
+        tries = [(body | {"scope": scope}, both), (body | {"scope": scope} | in_body, None), (body, both), (body | in_body, None)]
+        status = 0
+        for form, basic in tries:
+            try:
+                answer = self._session.post(url, data={k: v for k, v in form.items() if v}, auth=basic, timeout=self._timeout)
+            except requests.RequestException as error:
+                raise SourceError(f"The SIS's token address cannot be reached ({type(error).__name__}). Nothing was changed.") from None
+            status = answer.status_code
+            if status == 200:
+                return self._keep(answer)
+            if status not in (400, 401, 403):
+                break
+        raise SourceError(
+            f"The SIS refused the client id and secret (status {status} at the token address). "
+            "Check login, password and token_url of the Connection. Nothing was changed."
+        )
+
+    def _keep(self, answer: requests.Response) -> None:
+        try:
+            content = answer.json()
+            self._token = str(content["access_token"])
+            lasts = float(content.get("expires_in") or 3600)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise SourceError("The SIS's token address answered without a token. Check token_url. Nothing was changed.") from None
+        self._ends = time.monotonic() + max(lasts - _EARLY, lasts / 2)

@@ -1,0 +1,218 @@
+"""Pages of JSON, decoded once, straight into columns; tolerant of what providers really send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from include.mingasync.errors import SourceError
+from include.mingasync.oneroster.records import COLUMNS, PARENT_ROLES
+
+#: Envelope keys under which providers send a collection, beside its own name.
+_ENVELOPES = {
+    "orgs": ("schools",),
+    "academicSessions": ("terms", "gradingPeriods"),
+    "users": ("students", "teachers"),
+}
+
+
+class Row(msgspec.Struct, rename="camel"):
+    """Every field that any collection keeps; what a provider sends beside them is passed over undecoded."""
+
+    sourced_id: Any = None
+    status: Any = None
+    name: Any = None
+    title: Any = None
+    type: Any = None
+    identifier: Any = None
+    parent: Any = None
+    start_date: Any = None
+    end_date: Any = None
+    school_year: Any = None
+    course_code: Any = None
+    org: Any = None
+    grades: Any = None
+    subjects: Any = None
+    subject_codes: Any = None
+    class_code: Any = None
+    class_type: Any = None
+    course: Any = None
+    school: Any = None
+    terms: Any = None
+    periods: Any = None
+    enabled_user: Any = None
+    username: Any = None
+    given_name: Any = None
+    family_name: Any = None
+    preferred_first_name: Any = None
+    email: Any = None
+    phone: Any = None
+    sms: Any = None
+    role: Any = None
+    roles: Any = None
+    orgs: Any = None
+    primary_org: Any = None
+    agents: Any = None
+    user: Any = None
+    class_: Any = msgspec.field(default=None, name="class")
+    primary: Any = None
+    begin_date: Any = None
+
+
+def rows_of(body: bytes, collection: str) -> list[Row]:
+    """The rows of a page, from under any of the collection's envelope keys or a bare list.
+
+    Raises SourceError when the body is no OneRoster page.
+    """
+    try:
+        start = body.lstrip()[:1]
+        if start == b"[":
+            return msgspec.json.decode(body, type=list[Row])
+        envelope = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        for key in (collection, *_ENVELOPES.get(collection, ())):
+            if key in envelope:
+                return msgspec.json.decode(envelope[key], type=list[Row] | None) or []
+    except msgspec.DecodeError:
+        raise SourceError(f"The SIS answered {collection} with something that is no OneRoster page.") from None
+    raise SourceError(f"The SIS answered {collection} without the key '{collection}'.")
+
+
+def text(value: Any) -> str | None:
+    """A value as text; None for none."""
+    if value is None or isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, (int, float)) else None
+
+
+def texts(value: Any) -> list[str]:
+    """A list of texts from a list, or from a provider's single text."""
+    values = value if isinstance(value, list) else [value]
+    return [one for one in map(text, values) if one]
+
+
+def link(value: Any) -> str | None:
+    """The sourcedId that a GUIDRef, or a provider's bare id, points at."""
+    return text(value.get("sourcedId")) if isinstance(value, dict) else text(value)
+
+
+def links(value: Any) -> list[str]:
+    """The sourcedIds of a list of GUIDRefs."""
+    values = value if isinstance(value, list) else [value]
+    return [one for one in map(link, values) if one]
+
+
+def yes(value: Any) -> bool | None:
+    """A yes/no that may come as JSON boolean or as text in any case; None for none."""
+    folded = (text(value) or "").strip().lower()
+    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(folded)
+
+
+def status(value: Any) -> str:
+    """The status, lower-case; a blank one is active (bulk data leave it out)."""
+    return (text(value) or "active").strip().lower()
+
+
+def _roles(row: Row) -> list[dict[str, Any]]:
+    given = row.roles if isinstance(row.roles, list) else []
+    roles = [one if isinstance(one, dict) else {"role": one} for one in given]
+    return roles or [{"role": row.role, "roleType": "primary"}]
+
+
+def _user_columns(rows: Sequence[Row], parents: bool) -> dict[str, list[Any]]:
+    roles = [_roles(row) for row in rows]
+    org_ids = [
+        list(dict.fromkeys([*links(row.primary_org), *links(row.orgs), *(i for r in own if (i := link(r.get("org"))))]))
+        for row, own in zip(rows, roles, strict=True)
+    ]
+    return {
+        "enabled": [yes(row.enabled_user) for row in rows],
+        "username": [text(row.username) for row in rows],
+        "identifier": [text(row.identifier) for row in rows],
+        "given_name": [text(row.given_name) for row in rows],
+        "family_name": [text(row.family_name) for row in rows],
+        "preferred_given_name": [text(row.preferred_first_name) for row in rows],
+        "email": [text(row.email) for row in rows],
+        "phone": [
+            (text(row.phone) or text(row.sms)) if parents and _only_parent(own) else None
+            for row, own in zip(rows, roles, strict=True)
+        ],
+        "roles": [[text(one.get("role")) or "" for one in own] for own in roles],
+        "role_types": [[text(one.get("roleType")) or "" for one in own] for own in roles],
+        "role_org_ids": [[link(one.get("org")) for one in own] for own in roles],
+        "org_ids": org_ids,
+        "grades": [texts(row.grades) for row in rows],
+        "agent_ids": [links(row.agents) if parents else [] for row in rows],
+    }
+
+
+def _only_parent(roles: Sequence[dict[str, Any]]) -> bool:
+    return bool(roles) and all((text(one.get("role")) or "").strip().lower() in PARENT_ROLES for one in roles)
+
+
+_COLUMNS: dict[str, dict[str, Callable[[Row], Any]]] = {
+    "orgs": {
+        "name": lambda r: text(r.name),
+        "type": lambda r: text(r.type),
+        "identifier": lambda r: text(r.identifier),
+        "parent_id": lambda r: link(r.parent),
+    },
+    "academicSessions": {
+        "title": lambda r: text(r.title),
+        "type": lambda r: text(r.type),
+        "start_date": lambda r: text(r.start_date),
+        "end_date": lambda r: text(r.end_date),
+        "parent_id": lambda r: link(r.parent),
+        "school_year": lambda r: text(r.school_year),
+    },
+    "courses": {
+        "title": lambda r: text(r.title),
+        "course_code": lambda r: text(r.course_code),
+        "org_id": lambda r: link(r.org),
+        "grades": lambda r: texts(r.grades),
+        "subjects": lambda r: texts(r.subjects),
+        "subject_codes": lambda r: texts(r.subject_codes),
+    },
+    "classes": {
+        "title": lambda r: text(r.title),
+        "class_code": lambda r: text(r.class_code),
+        "class_type": lambda r: text(r.class_type),
+        "course_id": lambda r: link(r.course),
+        "school_id": lambda r: link(r.school),
+        "term_ids": lambda r: links(r.terms),
+        "grades": lambda r: texts(r.grades),
+        "subjects": lambda r: texts(r.subjects),
+        "subject_codes": lambda r: texts(r.subject_codes),
+        "periods": lambda r: texts(r.periods),
+    },
+    "enrollments": {
+        "class_id": lambda r: link(r.class_),
+        "user_id": lambda r: link(r.user),
+        "school_id": lambda r: link(r.school),
+        "role": lambda r: text(r.role),
+        "primary": lambda r: yes(r.primary),
+        "begin_date": lambda r: text(r.begin_date),
+        "end_date": lambda r: text(r.end_date),
+    },
+}
+
+
+def table_of(rows: Sequence[Row], collection: str, *, parents: bool) -> tuple[pa.Table, int]:
+    """The rows as a table of the collection's columns, and how many parents were left out (privacy)."""
+    left_out = 0
+    if collection == "users" and not parents:
+        kept = [row for row in rows if not _only_parent(_roles(row))]
+        left_out, rows = len(rows) - len(kept), kept
+    columns: dict[str, list[Any]] = {
+        "sourced_id": [text(row.sourced_id) for row in rows],
+        "status": [status(row.status) for row in rows],
+    }
+    if collection == "users":
+        columns |= _user_columns(rows, parents)
+    else:
+        columns |= {name: [read(row) for row in rows] for name, read in _COLUMNS[collection].items()}
+    return pa.table(columns, schema=COLUMNS[collection]), left_out

@@ -1,0 +1,110 @@
+"""The results mail: the verdict first, counts only, what to fix, what was not changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from include.mingasync.results.night import Night
+
+_VERDICTS = {
+    "success": "All good",
+    "completed_with_errors": "Done, with problems",
+    "held": "Waiting for you",
+    "failed": "Failed",
+    "superseded": "Not needed",
+    "skipped": "Skipped",
+    "running": "Still running",
+}
+_ROLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", "admin": "Admins"}
+_LISTS = {"class": "Class", "role": "Role", "grade": "Grade", "subject": "Subject", "teacher": "Teacher"}
+_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A composed mail: subject, both parts, and attachments as (file name, content)."""
+
+    subject: str
+    html: str
+    text: str
+    attachments: tuple[tuple[str, bytes], ...] = ()
+
+
+def valid_recipients(recipients: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The addresses that a mail can go to, each once, and those that are none."""
+    every = list(dict.fromkeys(one.strip() for one in recipients))
+    return [one for one in every if _ADDRESS.fullmatch(one)], [one for one in every if not _ADDRESS.fullmatch(one)]
+
+
+def compose(night: Night) -> Mail:
+    """The mail of a night, as HTML and as text."""
+    values: dict[str, Any] = {
+        "night": night,
+        "verdict": _VERDICTS[night.state],
+        "sentence": sentence(night),
+        "unchanged": what_was_not_changed(night),
+        "people": [(title, _people_row(night.counts["people"][role])) for role, title in _ROLES.items()],
+        "lists": [(title, night.counts["lists"][kind]) for kind, title in _LISTS.items()],
+    }
+    # Subjects sort by district and date, and one district's mails stand together.
+    subject = f"{night.district} roster sync {night.night.isoformat()}: {_VERDICTS[night.state]}, {_moves(night)}"
+    return Mail(subject=subject, html=_render("results.html", values), text=_render("results.txt", values))
+
+
+def _people_row(own: dict[str, int]) -> dict[str, int]:
+    held_back = own["update_suppressed"] + own["archive_suppressed"] + own["archive_held"]
+    return own | {"held_back": held_back}
+
+
+def _total(night: Night, key: str) -> int:
+    return sum(own[key] for own in night.counts["people"].values())
+
+
+def _moves(night: Night) -> str:
+    return f"{_total(night, 'created') + _total(night, 'restored')} joined, {_total(night, 'archived')} left"
+
+
+def sentence(night: Night) -> str:
+    """The verdict in one sentence, the number first."""
+    if night.state == "failed":
+        return f"The sync did not finish. {night.reason or ''}".strip()
+    if night.state == "held":
+        return night.reason or "Archives wait for an approval."
+    moves = f"{_moves(night)}, {_total(night, 'updated')} updated."
+    if not any(_total(night, key) for key in ("created", "restored", "archived", "updated")):
+        moves = "Nothing changed: everybody here is as the SIS says."
+    return f"{moves} {night.reason}" if night.reason else moves
+
+
+def what_was_not_changed(night: Night) -> list[str]:
+    """What the night left alone, in sentences; empty when it left nothing."""
+    told = []
+    if night.state == "failed":
+        told.append("People, lists and access are as they were the night before, unless tasks are shown above as done.")
+    if number := _total(night, "update_suppressed"):
+        told.append(f"{number} people differ in the SIS and were left as they are: auto update is off for their role.")
+    if number := _total(night, "archive_suppressed"):
+        told.append(f"{number} people are gone from the SIS and stay active: archive is off for their role.")
+    if number := _total(night, "archive_held"):
+        told.append(f"{number} archives are held by the safety limits; these people stay active.")
+    if number := _total(night, "skipped"):
+        told.append(f"{number} SIS records were skipped: excluded from the sync by hand, or of a role that is not rostered.")
+    return told
+
+
+def _render(template: str, values: dict[str, Any]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=template.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(values)
