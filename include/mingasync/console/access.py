@@ -1,4 +1,4 @@
-"""Who may see what: a login for everything, a district for those who may read its DAG, writes from our own pages only."""
+"""Who may see what: a login for all, a district for readers of its DAG, writes from our own pages."""
 
 from __future__ import annotations
 
@@ -47,14 +47,18 @@ DistrictSlug = Annotated[str, Depends(readable_district)]
 def from_our_own_pages(request: Request) -> None:
     """Nothing; 403 for a write that another site's page sends.
 
-    Airflow has no CSRF token. Browsers say where a request comes from in Sec-Fetch-Site, but not over plain http,
-    where the Origin must do.
+    Airflow has no CSRF token. Browsers say in Sec-Fetch-Site where a request comes from, but not over plain
+    http, where the Origin must do.
     """
     if request.method in _HARMLESS:
         return
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     ours = {request.headers.get("host"), urlsplit(conf.get("api", "base_url", fallback="")).netloc}
-    foreign = site not in ("same-origin", "none") if site else origin is not None and urlsplit(origin).netloc not in ours
+    foreign = (
+        site not in ("same-origin", "none")
+        if site
+        else origin is not None and urlsplit(origin).netloc not in ours
+    )
     if foreign:
         raise HTTPException(403, "This request came from another site and was refused. Nothing was changed.")

@@ -1,4 +1,4 @@
-"""Shapes rows of the OneRoster History for pages and for CSV; pure, and content with counts that lack keys."""
+"""Shapes rows of the OneRoster History for pages and for CSV; pure, and content with counts lacking keys."""
 
 from __future__ import annotations
 
@@ -52,11 +52,15 @@ class Tally:
         return not any(self.numbers)
 
 
-def tallies(counts: Row | None, group: str, names: Iterable[str], columns: Mapping[str, tuple[str, ...]]) -> list[Tally]:
+def tallies(
+    counts: Row | None, group: str, names: Iterable[str], columns: Mapping[str, tuple[str, ...]]
+) -> list[Tally]:
     """One line per role or kind of list, in the order of ``columns``; what was not counted is 0."""
     lines = _inside(counts, group)
     return [
-        Tally(name, tuple(sum(_count(_inside(lines, name), key) for key in keys) for keys in columns.values()))
+        Tally(
+            name, tuple(sum(_count(_inside(lines, name), key) for key in keys) for keys in columns.values())
+        )
         for name in names
     ]
 
@@ -151,8 +155,10 @@ class Standing:
 
     @property
     def is_late(self) -> bool:
-        """Whether it has runs but no good night within the last 26 hours."""
-        return self.last is not None and (self.good_for is None or self.good_for > words.LATE_AFTER)
+        """Whether its last good night is over 26 hours ago; one skipped by its own settings is not late."""
+        if self.last is None or self.last.state is words.STATES["skipped"]:
+            return False
+        return self.good_for is None or self.good_for > words.LATE_AFTER
 
     @property
     def urgency(self) -> int:
@@ -173,26 +179,28 @@ def standing_from(place: Place, row: Row | None, now: dt.datetime) -> Standing:
 
 def safe_cell(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")):
+    if isinstance(value, str) and value.lstrip().startswith(
+        ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+    ):
         return f"'{value}"
     return value
 
 
 def as_csv(runs: Iterable[Run], zone: dt.tzinfo) -> Iterator[str]:
     """The history as lines of CSV, heading first; moments in the district's own time."""
-    roles = [f"{role}_{_key(column)}" for role in ROLES for column in PEOPLE_SHORT]
-    yield _line(
-        ["night", "run_id", "kind", "state", "reason", "started_at", "finished_at", *roles]
-        + ["lists_changed", "memberships_added", "memberships_removed", *(f"issues_{severity}" for severity in SEVERITIES)]
-    )
+    heading = ["night", "run_id", "kind", "state", "reason", "started_at", "finished_at"]
+    heading += [f"{role}_{_key(column)}" for role in ROLES for column in PEOPLE_SHORT]
+    heading += ["lists_changed", "memberships_added", "memberships_removed"]
+    yield _line([*heading, *(f"issues_{severity}" for severity in SEVERITIES)])
     for run in runs:
-        ended = run.finished_at.astimezone(zone).isoformat(timespec="seconds") if run.finished_at else ""
-        began = run.started_at.astimezone(zone).isoformat(timespec="seconds")
-        people = [number for line in run.people for number in line.numbers]
-        yield _line(
-            [run.night.isoformat(), run.run_id, run.kind, run.state.word, run.reason, began, ended, *people]
-            + [run.list_changes, run.added, run.removed, *run.issues.values()]
-        )
+        cells: list[Any] = [run.night.isoformat(), run.run_id, run.kind, run.state.word, run.reason]
+        cells += [_local(run.started_at, zone), _local(run.finished_at, zone)]
+        cells += [number for line in run.people for number in line.numbers]
+        yield _line([*cells, run.list_changes, run.added, run.removed, *run.issues.values()])
+
+
+def _local(at: dt.datetime | None, zone: dt.tzinfo) -> str:
+    return at.astimezone(zone).isoformat(timespec="seconds") if at else ""
 
 
 def _key(heading: str) -> str:

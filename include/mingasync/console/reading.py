@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg
-from airflow.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg import errors
 from psycopg.rows import dict_row
@@ -25,7 +25,7 @@ _SECONDS_TO_CONNECT = 5
 _SECONDS_TO_ANSWER = 20
 
 
-class Unreadable(MingaSyncError):
+class Unreadable(MingaSyncError):  # noqa: N818 -- a page, not a fault of the code
     """The directory cannot be read now: the cause, and the cure beside it."""
 
     def __init__(self, cause: str, cure: str) -> None:
@@ -39,7 +39,9 @@ class Directory:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._has_runs = connection.execute("select to_regclass('directory.sync_runs') is not null").fetchone() == (True,)
+        self._has_runs = connection.execute(
+            "select to_regclass('directory.sync_runs') is not null"
+        ).fetchone() == (True,)
 
     def rows(self, statement: str, **parameters: Any) -> list[Row]:
         """The rows that a statement of ``sql/`` finds."""
@@ -57,6 +59,7 @@ def _text(statement: str) -> bytes:
 def _connect() -> psycopg.Connection[Any]:
     # get_conn only: the hook's other methods log statements with their parameters.
     own = deepcopy(PostgresHook.get_connection(CONNECTION))
+    # Rows come as this module asks for them, whatever kind of cursor the Connection names.
     own.extra = json.dumps({"connect_timeout": _SECONDS_TO_CONNECT, **own.extra_dejson, "cursor": None})
     return cast("psycopg.Connection[Any]", PostgresHook(connection=own).get_conn())
 
@@ -74,7 +77,7 @@ def directory() -> Iterator[Directory]:
     except psycopg.Error as error:
         raise Unreadable(
             "The directory's database does not answer.",
-            f"Check that PostgreSQL runs and that the Connection '{CONNECTION}' names its host, database and user.",
+            f"Check that PostgreSQL runs and that the Connection '{CONNECTION}' names the right one.",
         ) from error
     try:
         connection.read_only = True
@@ -96,7 +99,7 @@ def _refused(error: psycopg.Error) -> Unreadable:
     if isinstance(error, errors.InsufficientPrivilege):
         return Unreadable(
             f"The user of the Connection '{CONNECTION}' may not read the directory.",
-            "Grant that user usage of the schema 'directory' and select on its tables, or use the sync's own user.",
+            "Grant that user usage of the schema 'directory' and select on its tables.",
         )
     if isinstance(error, errors.QueryCanceled):
         return Unreadable(

@@ -1,4 +1,4 @@
-"""How the console says things: states and kinds in words, nights, moments, ages and numbers as people read them."""
+"""How the console says things: states, kinds, nights, moments, ages and numbers in people's words."""
 
 from __future__ import annotations
 
@@ -23,12 +23,24 @@ STATES = {
     "running": State("Running", "going", "◐", "The run is going on, or was stopped before its last task."),
     "success": State("Success", "good", "✓", "Everything was read, proven and applied."),
     "completed_with_errors": State(
-        "Completed with errors", "warn", "!", "Applied, but some records were set aside: the issues say which and why."
+        "Completed with errors",
+        "warn",
+        "!",
+        "Applied, but some records were set aside: the issues say which and why.",
     ),
-    "held": State("Held", "held", "‖", "More would be archived than the safety limits allow; that part waits for an approval."),
+    "held": State(
+        "Held",
+        "held",
+        "‖",
+        "More would be archived than the safety limits allow; that part waits for an approval.",
+    ),
     "failed": State("Failed", "bad", "✕", "A task failed. Open the run in Airflow: the task's log says why."),
-    "skipped": State("Skipped", "quiet", "–", "Nothing was to be done that night, by the district's own settings."),
-    "superseded": State("Superseded", "quiet", "↷", "A newer night was loaded already, so this one was not applied."),
+    "skipped": State(
+        "Skipped", "quiet", "–", "Nothing was to be done that night, by the district's own settings."
+    ),
+    "superseded": State(
+        "Superseded", "quiet", "↷", "A newer night was loaded already, so this one was not applied."
+    ),
 }
 NO_RUN = State("No run yet", "quiet", "○", "The district was never synced.")
 
@@ -68,7 +80,7 @@ def span(length: dt.timedelta) -> str:
     """A length of time in its two largest units, such as 2 h 5 min; less than a second is 0 s."""
     seconds = max(0, int(length.total_seconds()))
     units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    parts = []
+    parts: list[tuple[int, str]] = []
     for size, unit in units:
         amount, seconds = divmod(seconds, size)
         if amount or parts:

@@ -1,0 +1,148 @@
+"""The console's pages: each route reads what it shows and hands it to a template."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+
+from include.mingasync.console.access import NO_DISTRICT, DistrictSlug, Readable, slug_of
+from include.mingasync.console.history import (
+    LISTS,
+    PEOPLE_FULL,
+    PEOPLE_SHORT,
+    as_csv,
+    run_from,
+    standing_from,
+    total,
+)
+from include.mingasync.console.places import place, places
+from include.mingasync.console.reading import directory
+from include.mingasync.console.rendering import render
+
+RUNS_PER_PAGE = 25
+RECORDS_PER_ISSUE = 20
+ISSUES_PER_RUN = 200
+_STATIC = Path(__file__).parent / "static"
+
+router = APIRouter()
+
+
+@router.get("/")
+def districts(request: Request, readable: Readable) -> Response:
+    """Every district that one may see, those that need somebody first."""
+    with directory() as here:
+        rows = {row["district"]: row for row in here.rows("standings", districts=sorted(readable))}
+    now = dt.datetime.now(dt.UTC)
+    standings = [
+        standing_from(its_place, rows.get(slug), now) for slug, its_place in places(readable).items()
+    ]
+    standings.sort(key=lambda standing: (standing.urgency, standing.place.name.casefold()))
+    return render(
+        request,
+        "districts.html",
+        standings=standings,
+        late=sum(standing.is_late for standing in standings),
+        states=Counter(standing.last.state for standing in standings if standing.last),
+    )
+
+
+@router.get("/districts/{slug}")
+def history(
+    request: Request, slug: DistrictSlug, page: Annotated[int, Query(ge=1, le=100_000)] = 1
+) -> Response:
+    """A district's OneRoster History, newest run first."""
+    with directory() as here:
+        size = sum(row["runs"] for row in here.rows("history_size", district=slug))
+        rows = here.rows("history", district=slug, limit=RUNS_PER_PAGE, offset=(page - 1) * RUNS_PER_PAGE)
+        standings = here.rows("standings", districts=[slug])
+    its_place = place(slug)
+    return render(
+        request,
+        "history.html",
+        place=its_place,
+        standing=standing_from(its_place, standings[0] if standings else None, dt.datetime.now(dt.UTC)),
+        runs=[run_from(row) for row in rows],
+        columns=list(PEOPLE_SHORT),
+        page=page,
+        pages=max(1, -(-size // RUNS_PER_PAGE)),
+        size=size,
+    )
+
+
+@router.get("/districts/{slug}/history.csv")
+def history_csv(slug: DistrictSlug) -> Response:
+    """A district's whole OneRoster History for a spreadsheet."""
+    with directory() as here:
+        runs = [run_from(row) for row in here.rows("history", district=slug, limit=None, offset=0)]
+    return StreamingResponse(
+        as_csv(runs, place(slug).zone),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="oneroster-history-{slug}.csv"'},
+    )
+
+
+@router.get("/districts/{slug}/runs/{run_id}")
+def run(request: Request, slug: DistrictSlug, run_id: str) -> Response:
+    """One run in full: counts, issues with their cures, changes as numbers, the settings it used."""
+    with directory() as here:
+        found = here.rows("run", district=slug, run_id=run_id)
+        issues = here.rows(
+            "issues", district=slug, run_id=run_id, examples=RECORDS_PER_ISSUE, limit=ISSUES_PER_RUN
+        )
+        changes = here.rows("changes", district=slug, run_id=run_id)
+    if not found:
+        return render(request, "no_run.html", status=404, place=place(slug), run_id=run_id)
+    its_run = run_from(found[0])
+    return render(
+        request,
+        "run.html",
+        place=place(slug),
+        run=its_run,
+        row=found[0],
+        people_columns=list(PEOPLE_FULL),
+        everybody=total(its_run.people_in_full),
+        list_columns=list(LISTS),
+        issues=issues,
+        changes=changes,
+    )
+
+
+@router.get("/dags/{dag_id}")
+def of_dag(request: Request, dag_id: str, readable: Readable) -> Response:
+    """The history for the tab on a DAG; a polite word on a DAG that syncs no district."""
+    return _of_dag(request, dag_id, readable, "")
+
+
+@router.get("/dags/{dag_id}/runs/{run_id}")
+def of_dag_run(request: Request, dag_id: str, run_id: str, readable: Readable) -> Response:
+    """The run for the tab on a DAG run; a polite word on a DAG that syncs no district."""
+    return _of_dag(request, dag_id, readable, f"/runs/{quote(run_id, safe='')}")
+
+
+def _of_dag(request: Request, dag_id: str, readable: frozenset[str], below: str) -> Response:
+    slug = slug_of(dag_id)
+    if slug is None:
+        return render(request, "no_roster.html", dag_id=dag_id)
+    if slug not in readable:
+        raise HTTPException(403, NO_DISTRICT)
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/districts/{slug}{below}", 302)
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    """A style sheet, script or picture of the pages."""
+    if name not in {path.name for path in _STATIC.iterdir()}:
+        raise HTTPException(404, "There is no such file.")
+    return FileResponse(_STATIC / name)
+
+
+@router.api_route("/{rest:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+def nowhere(rest: str) -> Response:
+    """Nothing is here; as a route of its own so that it too is only said to those who are logged in."""
+    raise HTTPException(404, "There is no such page in the console.")

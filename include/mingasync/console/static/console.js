@@ -1,0 +1,47 @@
+// Makes the console at home inside Airflow: its theme follows Airflow's, and its links to Airflow open around the frame.
+"use strict";
+
+const framed = window.parent !== window;
+
+/** Airflow's document when the console is shown inside it, null when it stands alone or may not look. */
+const airflow = (() => {
+  try {
+    return framed ? window.parent.document : null;
+  } catch {
+    return null;
+  }
+})();
+
+/** The theme chosen in Airflow: "light", "dark", or "" to follow the system. */
+function chosenTheme() {
+  if (airflow) {
+    const { classList } = airflow.documentElement;
+    return ["dark", "light"].find((theme) => classList.contains(theme)) ?? "";
+  }
+  const stored = window.localStorage.getItem("theme");
+  return stored === "dark" || stored === "light" ? stored : "";
+}
+
+function applyTheme() {
+  document.documentElement.dataset.theme = chosenTheme();
+}
+
+applyTheme();
+if (airflow) {
+  new MutationObserver(applyTheme).observe(airflow.documentElement, { attributeFilter: ["class"] });
+}
+window.addEventListener("storage", applyTheme);
+
+// The frame's sandbox forbids target=_top; Airflow's router listens to the history, which is of the same origin.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-airflow]");
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!link || !airflow || !plain) {
+    return;
+  }
+  event.preventDefault();
+  const { history } = window.parent;
+  const place = { idx: (history.state?.idx ?? 0) + 1, key: Math.random().toString(36).slice(2, 10), usr: null };
+  history.pushState(place, "", new URL(link.href).pathname);
+  window.parent.dispatchEvent(new PopStateEvent("popstate", { state: place }));
+});

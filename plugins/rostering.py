@@ -1,0 +1,46 @@
+"""Adds the Rostering console to Airflow's navigation; its pages live in ``include/mingasync/console``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.configuration import conf
+from airflow.plugins_manager import AirflowPlugin
+
+Message = MutableMapping[str, Any]
+
+# The UI uses these addresses as they stand, so they carry the path under which Airflow is served.
+CONSOLE = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + "/rostering"
+
+
+async def console(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """Answer a request; the console is imported on the first, so schedulers and workers never pay for it."""
+    root = str(Path(__file__).resolve().parents[1])
+    if root not in sys.path:
+        sys.path.append(root)  # so that `include` is found wherever Airflow was started
+    from include.mingasync.console.app import app
+
+    await app(scope, receive, send)
+
+
+def _view(name: str, page: str, url_route: str, destination: str) -> dict[str, Any]:
+    icons = {"icon": f"{CONSOLE}/static/icon.svg", "icon_dark_mode": f"{CONSOLE}/static/icon-dark.svg"}
+    return {"name": name, "href": CONSOLE + page, "url_route": url_route, "destination": destination, **icons}
+
+
+class RosteringPlugin(AirflowPlugin):
+    """The console in the navigation bar, and a tab of it on every DAG and DAG run."""
+
+    name = "rostering"
+    fastapi_apps = [{"name": "Rostering", "app": console, "url_prefix": "/rostering"}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        _view("Rostering", "/", "rostering", "nav") | {"nav_top_level": True},
+        _view("Roster history", "/dags/{DAG_ID}", "roster-history", "dag"),
+        _view("Roster result", "/dags/{DAG_ID}/runs/{RUN_ID}", "roster-result", "dag_run"),
+    ]
