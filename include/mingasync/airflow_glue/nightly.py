@@ -40,11 +40,10 @@ EXTRACTS: dict[str, list[str]] = {
 
 
 @contextmanager
-def _step() -> Iterator[tuple[District, Run]]:
-    """The district and run of the task; an error that trying again cannot mend fails the task at once."""
+def in_plain_words() -> Iterator[None]:
+    """Errors leave a task in words for people; one that trying again cannot mend fails the task at once."""
     try:
-        district = context.this_district()
-        yield district, context.this_run(district)
+        yield
     except (SourceError, MailRefused) as error:
         log.error("%s", error)
         if context.nobody_can_answer():
@@ -59,6 +58,14 @@ def _step() -> Iterator[tuple[District, Run]]:
             f"The directory's database refused a step (SQLSTATE {error.sqlstate or 'none: it cannot be reached'}"
             f"{f', at {place}' if place else ''}). Nothing of this step was kept; it is tried again."
         ) from None
+
+
+@contextmanager
+def _step() -> Iterator[tuple[District, Run]]:
+    """The district and run of the task."""
+    with in_plain_words():
+        district = context.this_district()
+        yield district, context.this_run(district)
 
 
 @contextmanager

@@ -1,0 +1,46 @@
+"""### Undo one run of a district
+
+Reverses what a run did to people, lists and memberships. What was edited since, by a later run or by hand, is left alone and
+listed as a conflict in `directory.sync_changes`. The next night does the same again unless its cause is mended: turn
+`automatic_rostering` off first.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from airflow.sdk import Param, dag, task
+
+sys.path.append(str(Path(__file__).parents[1]))  # so that `include` is found wherever Airflow was started
+
+from include.mingasync.airflow_glue import undoing
+from include.mingasync.district import SLUG
+
+PARAMS = {
+    "district": Param("", type="string", pattern=rf"^({SLUG.pattern})?$", title="District", description="The district's slug"),
+    "run_id": Param("", type="string", title="Run", description="The run_id from the OneRoster History"),
+}
+
+
+@dag(
+    dag_id="mingasync_undo",
+    dag_display_name="MingaSync: undo a run",
+    description="Reverses what one run of a district did",
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    params=PARAMS,
+    tags=["mingasync"],
+    doc_md=__doc__,
+    default_args={"owner": "mingasync", "retries": 0},
+)
+def undo_run() -> None:
+    @task
+    def undo() -> dict[str, object]:
+        return undoing.undo()
+
+    undo()
+
+
+undo_run()
