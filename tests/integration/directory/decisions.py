@@ -11,6 +11,14 @@ from tests.integration.directory.world import NIGHT, Directory, Sis, everything_
 PRESENCES = ("present", "changed", "absent", "tobedeleted", "disabled", "other_school", "set_aside")
 ORIGINS = ("sis", "manual", "linked")
 
+HEAD = """# The decision table
+
+Written by `python -m tests.integration.directory.decisions > docs/decision-table.md` from a real directory; a test compares every cell
+with values worked out by a separate, simple program. *untouched*: no row, nothing changed. *linked*: made by hand, then found in
+the SIS. The safety limits are out of the way here.
+
+"""
+
 
 @dataclass(frozen=True, order=True)
 class Case:
@@ -152,3 +160,24 @@ def as_markdown(table: dict[Case, tuple[str, str]]) -> str:
         cells = ["school" if case.by_override else "district", *flags, case.origin, case.presence, *table[case]]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table as it comes out of a real directory."""
+    import sys
+    import tempfile
+    from pathlib import Path
+
+    import psycopg
+
+    from include.mingasync.directory import schema
+    from stack.postgres import embedded_postgres
+
+    with tempfile.TemporaryDirectory() as folder, embedded_postgres(Path(folder)) as server:
+        with psycopg.connect(server.dsn(), autocommit=True) as connection:
+            schema.bring_to_head(connection)
+            sys.stdout.write(HEAD + as_markdown(tried(Directory(connection))) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.integration.directory.decisions import all_cases, expected, tried
+from pathlib import Path
+
+from tests.integration.directory.decisions import HEAD, all_cases, as_markdown, expected, tried
 from tests.integration.directory.world import Directory
 
 
@@ -11,3 +13,5 @@ def test_every_cell_of_the_decision_table(directory: Directory) -> None:
     wrong = {case: (got, expected(case)) for case, got in outcomes.items() if got != expected(case)}
     assert len(outcomes) == len(all_cases()) == 672
     assert not wrong, f"{len(wrong)} of {len(outcomes)} cells are wrong, such as {next(iter(wrong.items()))}"
+    written = Path(__file__).parents[3] / "docs" / "decision-table.md"
+    assert written.read_text(encoding="utf-8") == HEAD + as_markdown(outcomes) + "\n", "write docs/decision-table.md anew"
