@@ -1,0 +1,75 @@
+"""The DAGs as Airflow reads them, from district files alone: no database, no Variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+ROOT = Path(__file__).parents[3]
+DISTRICT = """
+name: {name}
+timezone: {zone}
+schedule: "30 1 * * *"
+sis: {{name: generic}}
+contact: {{name: Sam, email: sam@example.org}}
+"""
+
+
+def bag(folder: Path, monkeypatch: pytest.MonkeyPatch) -> DagBag:
+    monkeypatch.setenv("MINGASYNC_DISTRICTS_DIR", str(folder))
+    return DagBag(dag_folder=ROOT / "dags", bundle_path=ROOT / "dags", bundle_name="tests")
+
+
+@pytest.fixture
+def districts(tmp_path: Path) -> Path:
+    for slug, zone in (("oak", "America/Chicago"), ("elm", "Europe/Oslo")):
+        (tmp_path / f"{slug}.yaml").write_text(DISTRICT.format(name=slug.title(), zone=zone), encoding="utf-8")
+    return tmp_path
+
+
+def test_one_dag_per_district_file_and_the_products_own(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dags = bag(districts, monkeypatch)
+    assert not dags.import_errors
+    assert set(dags.dags) == {"mingasync_oak", "mingasync_elm", "mingasync_undo"}
+
+
+def test_a_district_runs_in_its_own_time_one_run_at_a_time(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dag = bag(districts, monkeypatch).dags["mingasync_elm"]
+    assert (dag.timetable.expression, str(dag.timetable.timezone)) == ("30 1 * * *", "Europe/Oslo")  # type: ignore[attr-defined]
+    assert (dag.max_active_runs, dag.catchup, dag.start_date) == (1, False, None)
+
+
+def test_the_chain_goes_one_way(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dag = bag(districts, monkeypatch).dags["mingasync_oak"]
+    chain = ["open_run", *(f"extract.{name}" for name in ("orgs", "terms", "courses", "classes", "users", "enrollments"))]
+    chain += ["validate", "transform", "load", "approve", "archive", "notify"]
+    assert dag.topological_sort()[0].task_id == "open_run"
+    for before, after in zip(chain, chain[1:], strict=False):
+        assert after in dag.task_dict[before].downstream_task_ids
+    assert set(dag.task_dict) == set(chain)
+    assert dag.task_dict["notify"].is_teardown
+
+
+def test_every_dag_explains_itself(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for dag in bag(districts, monkeypatch).dags.values():
+        assert dag.doc_md and dag.description and "mingasync" in dag.tags
+        assert all(param.description for param in (dag.params.get_param(name) for name in dag.params))
+
+
+def test_a_bad_file_is_an_import_error_and_every_other_district_still_runs(
+    districts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (districts / "ash.yaml").write_text(DISTRICT.format(name="Ash", zone="America/Chicagoo") + "colour: red\n", encoding="utf-8")
+    (districts / "oak.yml").write_text(DISTRICT.format(name="Oak", zone="UTC"), encoding="utf-8")
+    dags = bag(districts, monkeypatch)
+    assert set(dags.dags) == {"mingasync_elm", "mingasync_undo"}
+    ((_, error),) = dags.import_errors.items()
+    assert "ash.yaml" in error and "'colour' is unknown" in error and "America/Chicagoo" in error
+    assert "oak.yml" in error and "described twice" in error
+
+
+def test_a_task_start_parses_its_own_district_only(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "mingasync_oak")
+    assert "mingasync_elm" not in bag(districts, monkeypatch).dags
