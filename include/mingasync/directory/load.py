@@ -22,7 +22,7 @@ from include.mingasync.settings import LIST_KINDS, ROLES, Settings
 log = logging.getLogger(__name__)
 
 _SQL = Path(__file__).parent / "sql"
-_PEOPLE_STEPS = ("20_match", "30_decide", "50_leavers", "60_lists", "80_members")
+_STEPS = ("15_guard", "20_match", "30_decide", "50_leavers", "60_lists", "80_members")
 _APPLY_STEPS = {"30_decide": "40_apply_people", "60_lists": "70_apply_lists", "80_members": "85_apply_members"}
 
 
@@ -63,7 +63,7 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
             "unproven_because": desired.unproven_because,
             "lost_terms": list(desired.lost_terms),
         }
-        for step in _PEOPLE_STEPS:
+        for step in _STEPS:
             _run_sql(cursor, step, parameters)
             if run.applies and step in _APPLY_STEPS:
                 _run_sql(cursor, _APPLY_STEPS[step], parameters)

@@ -23,6 +23,7 @@ _VERDICTS = {
 }
 _ROLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", "admin": "Admins"}
 _LISTS = {"class": "Class", "role": "Role", "grade": "Grade", "subject": "Subject", "teacher": "Teacher"}
+_LINKS = {"results": "All details", "run": "The run in Airflow"}
 _ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
 
 
@@ -51,6 +52,7 @@ def compose(night: Night) -> Mail:
         "unchanged": what_was_not_changed(night),
         "people": [(title, _people_row(night.counts["people"][role])) for role, title in _ROLES.items()],
         "lists": [(title, night.counts["lists"][kind]) for kind, title in _LISTS.items()],
+        "links": [(title, night.links[name]) for name, title in _LINKS.items() if name in night.links],
     }
     # Subjects sort by district and date, and one district's mails stand together.
     subject = f"{night.district} roster sync {night.night.isoformat()}: {_VERDICTS[night.state]}, {_moves(night)}"
