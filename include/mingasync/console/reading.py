@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg
-from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import errors
 from psycopg.rows import dict_row
 

@@ -61,8 +61,8 @@ def state(name: str | None) -> State:
 
 
 def plain(name: str) -> str:
-    """A name from code as a person writes it: ``new_in_sis`` becomes ``New in sis``."""
-    return name.replace("_", " ").capitalize()
+    """A name from code as a person writes it: ``new_in_sis`` becomes ``New in SIS``."""
+    return name.replace("_", " ").capitalize().replace(" sis", " SIS")
 
 
 def night(date: dt.date) -> str:
