@@ -54,7 +54,8 @@ def from_our_own_pages(request: Request) -> None:
         return
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    ours = {request.headers.get("host"), urlsplit(conf.get("api", "base_url", fallback="")).netloc}
+    # An origin that a browser hides ("null") has no host, and neither has a base_url that is not set.
+    ours = {request.headers.get("host"), urlsplit(conf.get("api", "base_url", fallback="")).netloc} - {""}
     foreign = (
         site not in ("same-origin", "none")
         if site
