@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from stack.home import REPOSITORY, Home
+from stack.home import FOLDER_VARIABLE, REPOSITORY, Home
 from stack.postgres import EmbeddedPostgres
 
 #: The ports wanted by each part; another free one is taken when a port is in use.
@@ -39,6 +39,8 @@ def environment(home: Home, inherited: Mapping[str, str] | None = None) -> dict[
     if home.kind == "demo":
         base = {name: value for name, value in base.items() if not name.startswith(("AIRFLOW", "MINGASYNC"))}
         base["MINGASYNC_DISTRICTS_DIR"] = str(DEMO_DISTRICTS)
+    # Said to every process, so that each finds this stack's ports and passwords and not another's.
+    base[FOLDER_VARIABLE] = str(home.folder.parent)
     base.setdefault("MINGASYNC_SNAPSHOTS", home.snapshots.as_uri())
     base["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
     base["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), base.get("PYTHONPATH")]))

@@ -15,9 +15,11 @@ analyze here;
 
 create temp table new_people on commit drop as
 select nextval(pg_get_serial_sequence('directory.people', 'person_id'))::integer as person_id, n, school_id, role
-from here join s_people as s using (n, role)
-where person_id is null and roster and not is_apart and s.given_name is not null and s.family_name is not null
-order by n;
+from (
+    select n, school_id, role from here join s_people as s using (n, role)
+    where person_id is null and roster and not is_apart and s.given_name is not null and s.family_name is not null
+    order by n
+) as newcomers;
 
 create temp table pins on commit drop as
 select person_id, array_agg(field) as fields

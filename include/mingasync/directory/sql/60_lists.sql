@@ -8,12 +8,16 @@ select n, person_id, true, true from new_people;
 analyze who;
 
 create temp table list_match on commit drop as
-select l.k, u.list_id, u.list_id is null as is_new, coalesce(u.term_ids && %(lost_terms)s::text[], false) as frozen
-from s_lists as l
-left join directory.user_lists as u on u.district = %(district)s and u.kind = l.kind and (
-    l.kind = 'class' and u.source_id = l.source_id
-    or l.kind <> 'class' and lower(u.source_id) = lower(l.source_id) and u.school_id is not distinct from l.school_id);
-update list_match set list_id = nextval(pg_get_serial_sequence('directory.user_lists', 'list_id'))::integer where is_new;
+select k, coalesce(list_id, nextval(pg_get_serial_sequence('directory.user_lists', 'list_id'))::integer) as list_id,
+       list_id is null as is_new, frozen
+from (
+    select l.k, u.list_id, coalesce(u.term_ids && %(lost_terms)s::text[], false) as frozen
+    from s_lists as l
+    left join directory.user_lists as u on u.district = %(district)s and u.kind = l.kind and (
+        l.kind = 'class' and u.source_id = l.source_id
+        or l.kind <> 'class' and lower(u.source_id) = lower(l.source_id) and u.school_id is not distinct from l.school_id)
+    order by l.k
+) as found;
 analyze list_match;
 
 create temp table differing_lists on commit drop as
