@@ -105,6 +105,8 @@ def run(request: Request, slug: DistrictSlug, run_id: str) -> Response:
         place=place(slug),
         run=its_run,
         row=found[0],
+        # An undo is a run of its own DAG, whichever district it undoes.
+        dag_id="mingasync_undo" if its_run.kind == "undo" else place(slug).dag_id,
         people_columns=list(PEOPLE_FULL),
         everybody=total(its_run.people_in_full),
         list_columns=list(LISTS),

@@ -54,7 +54,7 @@ class Console:
         """What a page says."""
         answer = self.browser.get(path, headers={"accept": "text/html"})
         assert answer.status_code == status, answer.text
-        return answer.text
+        return str(answer.text)
 
     def run(self, district: str = "oak", *, days_ago: float = 0, **more: Any) -> str:
         """A run that is in the history now, by its run id."""

@@ -254,3 +254,10 @@ def test_a_district_whose_file_cannot_be_read_goes_by_its_slug(console: Console)
     console.run("yew")
     assert "yew mingasync_yew" in words(console.page("/"))
     assert "UTC" in words(console.page("/districts/yew"))
+
+
+@pytest.mark.parametrize(("kind", "dag_id"), [("nightly", "mingasync_oak"), ("undo", "mingasync_undo")])
+def test_a_run_leads_to_its_own_run_in_airflow(console: Console, kind: str, dag_id: str) -> None:
+    console.run(run_id="manual__2026-11-24T08:00:00+00:00", kind=kind)
+    page = console.page("/districts/oak/runs/manual__2026-11-24T08:00:00+00:00")
+    assert f'href="/dags/{dag_id}/runs/manual__2026-11-24T08%3A00%3A00%2B00%3A00" data-airflow' in page
