@@ -22,8 +22,8 @@ from include.mingasync.settings import LIST_KINDS, ROLES, Settings
 log = logging.getLogger(__name__)
 
 _SQL = Path(__file__).parent / "sql"
-_STEPS = ("15_guard", "20_match", "30_decide", "50_leavers", "60_lists", "80_members")
-_APPLY_STEPS = {"30_decide": "40_apply_people", "60_lists": "70_apply_lists", "80_members": "85_apply_members"}
+_STEPS = ("15_guard", "20_match", "30_decide", "40_leavers", "60_lists", "80_members")
+_APPLY_STEPS = {"40_leavers": "50_apply_people", "60_lists": "70_apply_lists", "80_members": "85_apply_members"}
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ select k, coalesce(list_id, nextval(pg_get_serial_sequence('directory.user_lists
 from (
     select l.k, u.list_id, coalesce(u.term_ids && %(lost_terms)s::text[], false) as frozen
     from s_lists as l
-    left join directory.user_lists as u on u.district = %(district)s and u.kind = l.kind and (
-        l.kind = 'class' and u.source_id = l.source_id
-        or l.kind <> 'class' and lower(u.source_id) = lower(l.source_id) and u.school_id is not distinct from l.school_id)
+    left join directory.user_lists as u
+        on u.district = %(district)s and u.kind = l.kind
+        -- A class is one wherever it is taught; the other kinds exist once per school, however they are spelled.
+        and case when u.kind = 'class' then u.source_id else concat(lower(u.source_id), '|', u.school_id) end
+            = case when l.kind = 'class' then l.source_id else concat(lower(l.source_id), '|', l.school_id) end
     order by l.k
 ) as found;
 analyze list_match;

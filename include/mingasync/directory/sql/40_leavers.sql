@@ -11,7 +11,6 @@ where %(proven)s
   and not exists (select from by_id where by_id.person_id = p.person_id)
   and not exists (select from matched where matched.person_id = p.person_id)
   and not exists (select from apart where apart.person_id = p.person_id)
-  and not exists (select from new_people where new_people.person_id = p.person_id)
   and not exists (select from s_set_aside as a where a.resource = 'users' and a.sourced_id = any (p.sourced_ids));
 
 insert into plan_people
