@@ -1,0 +1,34 @@
+"""``python -m include.mingasync.airflow_glue.why DISTRICT person|list TEXT``: why somebody or a list is as it is."""
+
+from __future__ import annotations
+
+import argparse
+
+from include.mingasync.airflow_glue import context
+from include.mingasync.directory.why import why_list, why_person
+
+
+def main() -> None:
+    """Print the stories of whom or what the question fits."""
+    parser = argparse.ArgumentParser(prog="python -m include.mingasync.airflow_glue.why", description=__doc__)
+    parser.add_argument("district")
+    parser.add_argument("what", choices=["person", "list"])
+    parser.add_argument("text", help="an id, sourcedId, e-mail, username, identifier, or a part of the name")
+    asked = parser.parse_args()
+    with context.directory() as connection:
+        row = connection.execute(
+            "select snapshot_url from directory.sync_runs where district = %s and loaded_at is not null"
+            " order by snapshot_at desc limit 1",
+            (asked.district,),
+        ).fetchone()
+        from include.mingasync.snapshot import Snapshot
+
+        ask = why_person if asked.what == "person" else why_list
+        for story in ask(connection, asked.district, asked.text, Snapshot(row[0]) if row and row[0] else None):
+            print(story.subject)  # noqa: T201 - the answer is what the program is for
+            for line in story.lines:
+                print(f"  {line}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
