@@ -43,6 +43,8 @@ class Faults:
     not_shared: str = ""  # this collection answers 403
     empty: str = ""  # this collection is empty
     shrink_percent: int = 0  # so many per cent of every collection's rows are missing
+    gone_school: str = ""  # at this school ...
+    gone_percent: int = 0  # ... so many per cent of the students are missing
 
 
 class Sis:
@@ -51,7 +53,7 @@ class Sis:
     def __init__(self, client_id: str, client_secret: str, district: District | None, students: int, seed: int) -> None:
         self.client = (client_id, client_secret)
         self.fixed, self.students, self.seed = district, students, seed
-        self.faults, self.tokens, self.asked = Faults(), {}, Counter()  # type: ignore[var-annotated]
+        self.faults = Faults()
         self.served = 0
         self.tokens: dict[str, float] = {}
         self.asked: Counter[str] = Counter()
@@ -63,12 +65,24 @@ class Sis:
         self.district = self.fixed or build(students=self.students, seed=self.seed, night=night)
         self.pages: dict[tuple[str, str], list[bytes]] = {}
 
+    def gone(self) -> set[str]:
+        """The students who are missing from one school by a fault."""
+        at = [
+            user["sourcedId"]
+            for user in self.district.users
+            if user["roles"][0]["role"] == "student" and user.get("primaryOrg", {}).get("sourcedId") == self.faults.gone_school
+        ]
+        return set(at[: len(at) * self.faults.gone_percent // 100])
+
     def rows(self, version: str, collection: str) -> list[bytes]:
         """The encoded records of a collection, made once."""
         key = (version, collection)
         if key not in self.pages:
             whole, field, wanted = _PARTS.get(collection, (collection, "", ()))
             records = [r for r in getattr(self.district, whole) if not field or r.get(field) in wanted]
+            if collection == "users":
+                gone = self.gone()
+                records = [r for r in records if r["sourcedId"] not in gone]
             shape = as_1p1 if version == "1.1" and self.fixed is None else lambda _, record: record
             self.pages[key] = [json.dumps(shape(whole, record)).encode() for record in records]
         return self.pages[key]
@@ -134,6 +148,7 @@ async def _faults(sis: Sis, request: Request) -> Response:
     if request.method == "PUT":
         try:
             sis.faults = Faults(**await request.json())
+            sis.pages.clear()
         except TypeError as error:
             return JSONResponse({"error": str(error)}, 400)
     return JSONResponse(dataclasses.asdict(sis.faults))
