@@ -1,0 +1,104 @@
+"""Failed nights once more, with Airflow's own backfill: replayed from their snapshot, or left alone when a later one is in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+import requests
+
+from stack.airflow_api import AirflowApi
+from stack.demo import DAG_ID
+from stack.environment import database, environment
+from stack.home import REPOSITORY, Home
+from tests.e2e.test_hold import ended, until
+
+pytestmark = pytest.mark.usefixtures("demo_output")
+ZONE = ZoneInfo("America/Chicago")
+
+
+class Nights:
+    """The nights of the rehearsal district, run again and again."""
+
+    def __init__(self, home: Home) -> None:
+        self.home, self.api = home, AirflowApi.of(home)
+        self.sis = f"http://127.0.0.1:{home.ports['sis'].given}/rehearsal"
+
+    def backfill(self, night: dt.date) -> str:
+        """The run of a night, ended; created, or taken up again where it failed, by ``airflow backfill create``."""
+        first = dt.datetime.combine(night, dt.time(0), ZONE)
+        subprocess.run(
+            [sys.executable, "-m", "airflow", "backfill", "create", "--dag-id", DAG_ID, "--reprocess-behavior", "failed",
+             "--from-date", first.isoformat(), "--to-date", (first + dt.timedelta(hours=23, minutes=59)).isoformat()],
+            env=environment(self.home), cwd=REPOSITORY, check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+        return self.run_of(night)
+
+    def run_of(self, night: dt.date) -> str:
+        """The id of the night's run."""
+        runs = self.api._call("GET", f"dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
+        at = dt.datetime.combine(night, dt.time(2), ZONE).astimezone(dt.UTC)
+        return str(next(r["dag_run_id"] for r in runs if r["logical_date"] and dt.datetime.fromisoformat(r["logical_date"]) == at))
+
+    def faults(self, **faults: Any) -> None:
+        """Let the SIS misbehave."""
+        requests.put(f"{self.sis}/faults", json=faults, timeout=30, proxies={"http": ""}).raise_for_status()
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the directory's database."""
+        with psycopg.connect(database(self.home).dsn("roster", "roster")) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def history(self, run_id: str) -> tuple[Any, ...]:
+        """Kind, state and time of the snapshot of a run."""
+        return self.rows("select kind, state, snapshot_at from directory.sync_runs where run_id = %s", run_id)[0]
+
+
+@pytest.fixture(scope="module")
+def nights(live_stack: Home) -> Nights:
+    database(live_stack).empty_database("roster")
+    return Nights(live_stack)
+
+
+def days_ago(number: int) -> dt.date:
+    return dt.datetime.now(ZONE).date() - dt.timedelta(days=number)
+
+
+def test_a_failed_night_is_superseded_once_a_later_one_is_in(nights: Nights) -> None:
+    fifth, sixth = days_ago(9), days_ago(8)
+    nights.faults(not_shared="users")
+    run_id = nights.backfill(fifth)
+    assert ended(nights.api, run_id) == "failed" and nights.history(run_id)[1] == "failed"
+    nights.faults()
+    assert ended(nights.api, nights.backfill(sixth)) == "success"
+    people = "select person_id, xmin::text, updated_at from directory.people order by 1"
+    before = nights.rows(people)
+    assert len(before) > 2000
+    nights.backfill(fifth)
+    until(lambda: nights.history(run_id)[1] == "superseded")
+    assert ended(nights.api, run_id) == "success"
+    assert nights.rows(people) == before
+
+
+def test_a_night_that_failed_after_extraction_is_replayed_from_its_snapshot(nights: Nights) -> None:
+    seventh = days_ago(7)
+    path = f"dags/{DAG_ID}/dagRuns"
+    nights.api._call("PATCH", f"dags/{DAG_ID}?update_mask=is_paused", {"is_paused": True})
+    run_id = nights.backfill(seventh)
+    nights.api._call("PATCH", f"{path}/{run_id}/taskInstances/load", {"new_state": "failed"})
+    nights.api._call("PATCH", f"dags/{DAG_ID}?update_mask=is_paused", {"is_paused": False})
+    assert ended(nights.api, run_id) == "failed"
+    assert nights.history(run_id)[1] == "failed"
+    requests.delete(f"{nights.sis}/requests", timeout=30, proxies={"http": ""})
+    nights.faults(not_shared="users")
+    nights.backfill(seventh)
+    until(lambda: nights.history(run_id)[1] == "success")
+    nights.faults()
+    assert requests.get(f"{nights.sis}/requests", timeout=30, proxies={"http": ""}).json() == {}
+    kind, _, snapshot_at = nights.history(run_id)
+    assert kind == "backfill" and snapshot_at is not None
