@@ -24,6 +24,25 @@ _VERDICTS = {
 _ROLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", "admin": "Admins"}
 _LISTS = {"class": "Class", "role": "Role", "grade": "Grade", "subject": "Subject", "teacher": "Teacher"}
 _LINKS = {"results": "All details", "run": "The run in Airflow"}
+#: Counts of people that a night left as they were, in words for one and for many.
+_LEFT_ALONE = {
+    "update_suppressed": (
+        "person differs in the SIS and was left as is: auto update is off for the role.",
+        "people differ in the SIS and were left as they are: auto update is off for their role.",
+    ),
+    "archive_suppressed": (
+        "person is gone from the SIS and stays active: archive is off for the role.",
+        "people are gone from the SIS and stay active: archive is off for their role.",
+    ),
+    "archive_held": (
+        "archive is held by the safety limits; this person stays active.",
+        "archives are held by the safety limits; these people stay active.",
+    ),
+    "skipped": (
+        "SIS record was skipped: excluded from the sync by hand, or of a role that is not rostered.",
+        "SIS records were skipped: excluded from the sync by hand, or of a role that is not rostered.",
+    ),
+}
 _ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
 
 
@@ -40,7 +59,9 @@ class Mail:
 def valid_recipients(recipients: Iterable[str]) -> tuple[list[str], list[str]]:
     """The addresses that a mail can go to, each once, and those that are none."""
     every = list(dict.fromkeys(one.strip() for one in recipients))
-    return [one for one in every if _ADDRESS.fullmatch(one)], [one for one in every if not _ADDRESS.fullmatch(one)]
+    return [one for one in every if _ADDRESS.fullmatch(one)], [
+        one for one in every if not _ADDRESS.fullmatch(one)
+    ]
 
 
 def compose(night: Night) -> Mail:
@@ -55,7 +76,8 @@ def compose(night: Night) -> Mail:
         "links": [(title, night.links[name]) for name, title in _LINKS.items() if name in night.links],
     }
     # Subjects sort by district and date, and one district's mails stand together.
-    subject = f"{night.district} roster sync {night.night.isoformat()}: {_VERDICTS[night.state]}, {_moves(night)}"
+    name = " ".join(night.district.split())
+    subject = f"{name} roster sync {night.night.isoformat()}: {_VERDICTS[night.state]}, {_moves(night)}"
     return Mail(subject=subject, html=_render("results.html", values), text=_render("results.txt", values))
 
 
@@ -72,14 +94,23 @@ def _moves(night: Night) -> str:
     return f"{_total(night, 'created') + _total(night, 'restored')} joined, {_total(night, 'archived')} left"
 
 
+def _changed(night: Night) -> bool:
+    return any(_total(night, key) for key in ("created", "restored", "archived", "updated"))
+
+
 def sentence(night: Night) -> str:
     """The verdict in one sentence, the number first."""
     if night.state == "failed":
-        return f"The sync did not finish. {night.reason or ''}".strip()
+        done = (
+            f" Done before: {_moves(night)}, {_total(night, 'updated')} updated." if _changed(night) else ""
+        )
+        return f"The sync did not finish. {night.reason or ''}".strip() + done
+    if night.state in ("superseded", "skipped"):
+        return night.reason or "Nothing was changed and nothing needs to be done."
     if night.state == "held":
         return night.reason or "Archives wait for an approval."
     moves = f"{_moves(night)}, {_total(night, 'updated')} updated."
-    if not any(_total(night, key) for key in ("created", "restored", "archived", "updated")):
+    if not _changed(night):
         moves = "Nothing changed: everybody here is as the SIS says."
     return f"{moves} {night.reason}" if night.reason else moves
 
@@ -87,16 +118,11 @@ def sentence(night: Night) -> str:
 def what_was_not_changed(night: Night) -> list[str]:
     """What the night left alone, in sentences; empty when it left nothing."""
     told = []
-    if night.state == "failed":
-        told.append("People, lists and access are as they were the night before, unless tasks are shown above as done.")
-    if number := _total(night, "update_suppressed"):
-        told.append(f"{number} people differ in the SIS and were left as they are: auto update is off for their role.")
-    if number := _total(night, "archive_suppressed"):
-        told.append(f"{number} people are gone from the SIS and stay active: archive is off for their role.")
-    if number := _total(night, "archive_held"):
-        told.append(f"{number} archives are held by the safety limits; these people stay active.")
-    if number := _total(night, "skipped"):
-        told.append(f"{number} SIS records were skipped: excluded from the sync by hand, or of a role that is not rostered.")
+    if night.state == "failed" and not _changed(night):
+        told.append("Nothing was changed: people, lists and access are as they were the night before.")
+    for key, (one, many) in _LEFT_ALONE.items():
+        if number := _total(night, key):
+            told.append(f"{number} {one if number == 1 else many}")
     return told
 
 

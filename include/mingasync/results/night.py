@@ -46,7 +46,10 @@ class Night:
 
 
 def read_night(
-    connection: psycopg.Connection[Any], district: District, run_id: str, links: Mapping[str, str] | None = None
+    connection: psycopg.Connection[Any],
+    district: District,
+    run_id: str,
+    links: Mapping[str, str] | None = None,
 ) -> Night:
     """The night of a run; MingaSyncError when there is no such run."""
     from include.mingasync.directory.archive import held

@@ -10,13 +10,16 @@ import psycopg
 from include.mingasync.run import Run
 
 
-def claim(connection: psycopg.Connection[Any], run: Run, recipients: Sequence[str], kind: str = "results") -> bool:
+def claim(
+    connection: psycopg.Connection[Any], run: Run, recipients: Sequence[str], kind: str = "results"
+) -> bool:
     """Whether this run may send the night's mail now: nobody has sent it, and no other run is about to."""
     with connection.transaction():
         row = connection.execute(
             """
             insert into directory.mails as mail (district, night, run_no, kind, recipients)
-            select district, night, run_no, %s, %s from directory.sync_runs where district = %s and run_id = %s
+            select district, night, run_no, %s, %s from directory.sync_runs
+            where district = %s and run_id = %s
             on conflict (district, night, kind) do update
                 set run_no = excluded.run_no, recipients = excluded.recipients, claimed_at = now()
                 where mail.sent_at is null
@@ -38,10 +41,14 @@ def failed(connection: psycopg.Connection[Any], run: Run, problem: str, kind: st
     _mark(connection, "problem = %s", run, kind, (problem,))
 
 
-def _mark(connection: psycopg.Connection[Any], change: str, run: Run, kind: str, values: tuple[str, ...]) -> None:
+def _mark(
+    connection: psycopg.Connection[Any], change: str, run: Run, kind: str, values: tuple[str, ...]
+) -> None:
     with connection.transaction():
         connection.execute(
-            psycopg.sql.SQL("update directory.mails set {} where district = %s and night = %s and kind = %s").format(
+            psycopg.sql.SQL(
+                "update directory.mails set {} where district = %s and night = %s and kind = %s"
+            ).format(
                 psycopg.sql.SQL(change)  # type: ignore[arg-type]
             ),
             (*values, run.district, run.night, kind),

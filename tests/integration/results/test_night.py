@@ -1,0 +1,93 @@
+"""What the mail knows of a night, read from the rows that the night left."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from include.mingasync.directory import issues, runs
+from include.mingasync.district import District
+from include.mingasync.errors import MingaSyncError
+from include.mingasync.results.mail import compose
+from include.mingasync.results.night import read_night
+from tests.integration.directory.world import Directory, Sis, everything_on, user
+
+
+def finished(directory: Directory, run_id: str) -> None:
+    number = directory.value("select run_no from directory.sync_runs where run_id = %s", run_id)
+    runs.finish_run(directory.connection, number, *runs.verdict(directory.connection, number))
+
+
+def test_a_first_night(directory: Directory, oak: District) -> None:
+    directory.night(Sis(users=[user("u1"), user("u2"), user("t1", "teacher")]), run_id="first", kind="manual")
+    finished(directory, "first")
+    night = read_night(directory.connection, oak, "first", {"run": "https://air.example.org"})
+    assert (night.state, night.reason, night.sis, night.held, night.causes) == (
+        "success",
+        None,
+        "PowerSchool",
+        (),
+        (),
+    )
+    assert {role: own["created"] for role, own in night.counts["people"].items()} == {
+        "student": 2,
+        "teacher": 1,
+        "staff": 0,
+        "admin": 0,
+    }
+    assert str(night.started_at.tzinfo) == "America/Chicago" and night.finished_at
+    assert "3 joined, 0 left" in compose(night).subject
+
+
+def test_a_held_night_names_school_and_numbers(directory: Directory, oak: District) -> None:
+    directory.settings = everything_on(safety={"archive_percent": 10, "archive_minimum": 2})
+    directory.night(Sis(users=[user(f"u{number}") for number in range(10)]), run_id="first")
+    directory.night(Sis(users=[user(f"u{number}") for number in range(5)]), run_id="second")
+    finished(directory, "second")
+    night = read_night(directory.connection, oak, "second")
+    assert night.state == "held" and night.counts["people"]["student"]["archive_held"] == 5
+    assert [(group["school"], group["role"], group["people"], group["of"]) for group in night.held] == [
+        ("School S1", "student", 5, 10)
+    ]
+    assert "5 of 10 students of School S1 would be archived" in " ".join(
+        compose(night).html.replace('<span class="number">', "").replace("</span>", "").split()
+    )
+
+
+def test_issues_are_grouped_by_cause_the_gravest_first(directory: Directory, oak: District) -> None:
+    run, number = directory.open(run_id="r")
+    rows = [
+        ("warning", "users", None, "users.org_missing", "2 records: no school. (u1, u2)", "Give them one."),
+        *[
+            ("error", "enrollments", f"e{one}", "enrollments.user_unknown", "Unknown user.", "Share it.")
+            for one in range(7)
+        ],
+        ("error", "classes", "c1", "classes.school_missing", "No school.", "Name it."),
+        ("critical", "orgs", None, "orgs.none", "The SIS sent no orgs.", "Share orgs."),
+    ]
+    frame = pd.DataFrame(
+        rows, columns=["severity", "resource", "sourced_id", "rule", "message", "fix"]
+    ).astype("string")
+    issues.replace(directory.connection, run, number, "validate", frame)
+    causes = read_night(directory.connection, oak, "r").causes
+    assert [(cause.severity, cause.rule, cause.number) for cause in causes] == [
+        ("critical", "orgs.none", 1),
+        ("error", "enrollments.user_unknown", 7),
+        ("error", "classes.school_missing", 1),
+        ("warning", "users.org_missing", 1),
+    ]
+    assert causes[1].sourced_ids == ("e0", "e1", "e2", "e3", "e4") and causes[0].sourced_ids == ()
+
+
+def test_a_run_that_failed_before_it_counted_still_has_a_mail(directory: Directory, oak: District) -> None:
+    _, number = directory.open(run_id="r")
+    runs.finish_run(
+        directory.connection, number, "failed", "The SIS refused the request for users (HTTP 403)."
+    )
+    mail = compose(read_night(directory.connection, oak, "r"))
+    assert "0 joined, 0 left" in mail.subject and "HTTP 403" in mail.text
+
+
+def test_a_run_that_is_not_there_is_named(directory: Directory, oak: District) -> None:
+    with pytest.raises(MingaSyncError, match="Oak Valley has no run r9 in its history"):
+        read_night(directory.connection, oak, "r9")

@@ -1,0 +1,69 @@
+"""Nights as the mail knows them, made by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from include.mingasync.directory.counts import empty_counts
+from include.mingasync.results.night import Cause, Night
+
+LINKS = {
+    "run": "https://air.example.org/dags/mingasync_oak/runs/r1",
+    "results": "https://air.example.org/plugin/rostering/rostering/districts/oak/runs/r1",
+    "required_actions": "https://air.example.org/required_actions",
+}
+
+
+def night(state: str, reason: str | None = None, people: dict[str, int] | None = None, **more: Any) -> Night:
+    """A night in a state; ``people`` are counts of the students."""
+    counts = empty_counts()
+    counts["people"]["student"] |= people or {}
+    at = dt.datetime(2026, 11, 24, 2, 0, tzinfo=dt.UTC)
+    values: dict[str, Any] = {
+        "district": "Oak Valley", "slug": "oak", "sis": "PowerSchool", "night": at.date(), "kind": "nightly",
+        "state": state, "reason": reason, "counts": counts, "causes": (), "held": (), "started_at": at,
+        "finished_at": at + dt.timedelta(minutes=4), "links": LINKS,
+    }  # fmt: skip
+    return Night(**(values | more))
+
+
+BAD_CLASS = Cause(
+    "error",
+    "classes.school_missing",
+    3,
+    "The class names no school.",
+    "Give the class a school.",
+    ("C1", "C2", "C3"),
+)
+HELD = ({"school_id": "S1", "school": "North High", "role": "student", "people": 112, "of": 400},)
+
+EIGHT: dict[str, Night] = {
+    "first": night("success", people={"created": 5210}, kind="manual"),
+    "ordinary": night(
+        "success", people={"created": 4, "restored": 1, "archived": 7, "updated": 31, "unchanged": 5000}
+    ),
+    "nothing changed": night("success", people={"unchanged": 5044}),
+    "held": night(
+        "held",
+        "112 people would be archived, more than the safety limits allow; they stay active until approved.",
+        people={"created": 2, "archive_held": 112},
+        held=HELD,
+    ),
+    "rejected": night(
+        "held",
+        "112 archives were rejected by kim; they stay active.",
+        people={"archive_held": 112},
+        held=HELD,
+    ),
+    "completed with errors": night(
+        "completed_with_errors",
+        "3 records were set aside or could not be used; see the issues.",
+        people={"created": 4, "update_suppressed": 6, "archive_suppressed": 2, "skipped": 1},
+        causes=(BAD_CLASS,),
+    ),
+    "failed at extraction": night(
+        "failed", "The SIS refused the request for users (HTTP 403).", finished_at=None
+    ),
+    "superseded": night("superseded", "The night of 2026-11-25 was loaded already.", kind="backfill"),
+}
