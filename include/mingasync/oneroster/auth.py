@@ -43,19 +43,30 @@ class Bearer:
     def _fetch(self) -> None:
         url = self._access.token_url
         if not url:
-            raise SourceError("The Connection has no token_url in its extra; add it, or set auth to bearer. Nothing was changed.")
+            raise SourceError(
+                "The Connection has no token_url in its extra; add it, or set auth to bearer. Nothing was changed."
+            )
         body = {"grant_type": "client_credentials"}
         scope = self._access.scope if self._access.scope is not None else SCOPES[self._version]
         both = (self._access.client_id or "", self._access.client_secret or "")
         in_body = {"client_id": both[0], "client_secret": both[1]}
         # Some want the credentials in the header, others only in the body, a few refuse any scope.
-        tries = [(body | {"scope": scope}, both), (body | {"scope": scope} | in_body, None), (body, both), (body | in_body, None)]
+        tries = [
+            (body | {"scope": scope}, both),
+            (body | {"scope": scope} | in_body, None),
+            (body, both),
+            (body | in_body, None),
+        ]
         status = 0
         for form, basic in tries:
             try:
-                answer = self._session.post(url, data={k: v for k, v in form.items() if v}, auth=basic, timeout=self._timeout)
+                answer = self._session.post(
+                    url, data={k: v for k, v in form.items() if v}, auth=basic, timeout=self._timeout
+                )
             except requests.RequestException as error:
-                raise SourceError(f"The SIS's token address cannot be reached ({type(error).__name__}). Nothing was changed.") from None
+                raise SourceError(
+                    f"The SIS's token address cannot be reached ({type(error).__name__}). Nothing was changed."
+                ) from None
             status = answer.status_code
             if status == 200:
                 return self._keep(answer)
@@ -72,5 +83,7 @@ class Bearer:
             self._token = str(content["access_token"])
             lasts = float(content.get("expires_in") or 3600)
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise SourceError("The SIS's token address answered without a token. Check token_url. Nothing was changed.") from None
+            raise SourceError(
+                "The SIS's token address answered without a token. Check token_url. Nothing was changed."
+            ) from None
         self._ends = time.monotonic() + max(lasts - _EARLY, lasts / 2)

@@ -76,7 +76,9 @@ def rows_of(body: bytes, collection: str) -> list[Row]:
             if key in envelope:
                 return msgspec.json.decode(envelope[key], type=list[Row] | None) or []
     except msgspec.DecodeError:
-        raise SourceError(f"The SIS answered {collection} with something that is no OneRoster page.") from None
+        raise SourceError(
+            f"The SIS answered {collection} with something that is no OneRoster page."
+        ) from None
     raise SourceError(f"The SIS answered {collection} without the key '{collection}'.")
 
 
@@ -120,13 +122,17 @@ def status(value: Any) -> str:
 def _roles(row: Row) -> list[dict[str, Any]]:
     given = row.roles if isinstance(row.roles, list) else []
     roles = [one if isinstance(one, dict) else {"role": one} for one in given]
-    return roles or [{"role": row.role, "roleType": "primary"}]
+    return roles or ([{"role": row.role, "roleType": "primary"}] if text(row.role) else [])
 
 
 def _user_columns(rows: Sequence[Row], parents: bool) -> dict[str, list[Any]]:
     roles = [_roles(row) for row in rows]
     org_ids = [
-        list(dict.fromkeys([*links(row.primary_org), *links(row.orgs), *(i for r in own if (i := link(r.get("org"))))]))
+        list(
+            dict.fromkeys(
+                [*links(row.primary_org), *links(row.orgs), *(i for r in own if (i := link(r.get("org"))))]
+            )
+        )
         for row, own in zip(rows, roles, strict=True)
     ]
     return {

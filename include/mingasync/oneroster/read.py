@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
 from include.mingasync.district import District
 from include.mingasync.errors import SourceError
+from include.mingasync.oneroster import csv_bundle
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.decode import table_of
 from include.mingasync.oneroster.records import REQUIRED
@@ -36,6 +37,65 @@ def read_collection(
     still moves is kept and marked incomplete, so that nobody is archived for it. Raises SourceError when the SIS cannot be
     read, or does not share what no sync can do without.
     """
+    if district.sis.source == "csv":
+        return _from_bundle(collection, district, access, snapshot, parents=parents, previous=previous)
+    return _from_rest(collection, district, access, snapshot, parents=parents)
+
+
+def _from_bundle(
+    collection: str,
+    district: District,
+    access: Access,
+    snapshot: Snapshot,
+    *,
+    parents: bool,
+    previous: Snapshot | None,
+) -> Proof:
+    started, reading = dt.datetime.now(dt.UTC), csv_bundle.Reading()
+    found = csv_bundle.tables(collection, access, reading, parents=parents, previous=previous)
+    rows, digest = snapshot.write(collection, found)
+    if reading.absent:
+        return _absent(collection, district, snapshot, reading.absent, started)
+    _keep_unreadable(snapshot, collection, reading.unreadable)
+    reason = reading.doubt or _twice(reading.rows - len(reading.ids)) or _nameless(reading.unreadable)
+    proof = Proof(
+        collection=collection,
+        state="incomplete" if reason else "complete",
+        reason=reason,
+        rows=rows,
+        left_out_parents=reading.left_out,
+        sha256=digest,
+        started_at=started,
+        finished_at=dt.datetime.now(dt.UTC),
+    )
+    snapshot.prove(proof)
+    return proof
+
+
+def _twice(rows: int) -> str | None:
+    return f"{rows} rows of the file repeat a sourcedId" if rows else None
+
+
+def _nameless(unreadable: Sequence[tuple[str, str, str]]) -> str | None:
+    """Why rows that cannot be told apart leave it open who is gone; None when every row set aside has its sourcedId."""
+    count = sum(not sourced_id for _, sourced_id, _ in unreadable)
+    return (
+        f"{count} rows came without a readable sourcedId, so whose they are is not known" if count else None
+    )
+
+
+def _keep_unreadable(snapshot: Snapshot, collection: str, unreadable: Sequence[tuple[str, str, str]]) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame(list(unreadable), columns=["resource", "sourced_id", "reason"], dtype=object)
+    snapshot.write_frame(f"unreadable_{collection}", frame)
+    if unreadable:
+        log.warning("%s: %s rows could not be read and were set aside", collection, len(unreadable))
+
+
+def _from_rest(
+    collection: str, district: District, access: Access, snapshot: Snapshot, *, parents: bool
+) -> Proof:
     source = RestSource(access, district.sis.version, district.sis.page_size)
     for pull in range(_PULLS):
         started = dt.datetime.now(dt.UTC)
@@ -43,7 +103,7 @@ def read_collection(
         try:
             rows, digest = snapshot.write(collection, _tables(source, collection, tally, seen, parents))
         except NotShared as refusal:
-            return _absent(collection, district, snapshot, refusal.status, started)
+            return _absent(collection, district, snapshot, f"not shared (status {refusal.status})", started)
         reason = seen.moved(tally)
         proof = Proof(
             collection=collection,
@@ -89,7 +149,9 @@ class _Seen:
         return None
 
 
-def _tables(source: RestSource, collection: str, tally: Tally, seen: _Seen, parents: bool) -> Iterator[pa.Table]:
+def _tables(
+    source: RestSource, collection: str, tally: Tally, seen: _Seen, parents: bool
+) -> Iterator[pa.Table]:
     for rows in source.pages(collection, tally):
         seen.rows += len(rows)
         seen.ids.update(str(row.sourced_id) for row in rows)
@@ -98,17 +160,19 @@ def _tables(source: RestSource, collection: str, tally: Tally, seen: _Seen, pare
         yield table
 
 
-def _absent(collection: str, district: District, snapshot: Snapshot, status: int, started: dt.datetime) -> Proof:
+def _absent(
+    collection: str, district: District, snapshot: Snapshot, cause: str, started: dt.datetime
+) -> Proof:
     if collection in REQUIRED:
         raise SourceError(
-            f"The SIS does not share {collection} (status {status}), which no sync can do without. "
+            f"The SIS does not share {collection} ({cause}), which no sync can do without. "
             f"Turn on sharing of {collection} in {district.sis.name} for this connection. Nothing was changed."
         )
     snapshot.write(collection, iter(()))
     proof = Proof(
         collection=collection,
         state="absent",
-        reason=f"not shared (status {status})",
+        reason=cause,
         started_at=started,
         finished_at=dt.datetime.now(dt.UTC),
     )

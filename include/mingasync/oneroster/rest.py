@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster.access import Access
@@ -72,13 +78,23 @@ class RestSource:
             yield rows
             # By what came, not by what was asked: servers clamp pages without saying so.
             offset += len(rows)
-            if tally.totals and len(set(tally.totals)) == 1 and offset == tally.totals[0] and len(rows) < self._page_size:
+            if (
+                tally.totals
+                and len(set(tally.totals)) == 1
+                and offset == tally.totals[0]
+                and len(rows) < self._page_size
+            ):
                 return
 
     def _page(self, collection: str, offset: int, tally: Tally) -> list[Row]:
         def count(state: RetryCallState) -> None:
             tally.retries += 1
-            log.warning("%s from %s: %s; trying again", collection, offset, state.outcome and state.outcome.exception())
+            log.warning(
+                "%s from %s: %s; trying again",
+                collection,
+                offset,
+                state.outcome and state.outcome.exception(),
+            )
 
         retrying = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),

@@ -1,0 +1,196 @@
+"""Reading one collection from a OneRoster CSV bundle, 1.1 or 1.2, bulk or delta (CSV binding 1.1 and 1.2)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from include.mingasync.errors import SourceError
+from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.csv_columns import layout
+from include.mingasync.oneroster.csv_delta import apply_delta, change_roles
+from include.mingasync.oneroster.csv_files import Files, open_bundle
+from include.mingasync.oneroster.decode import Row, table_of
+from include.mingasync.oneroster.records import COLUMNS
+from include.mingasync.snapshot import Snapshot
+
+_ROWS_AT_A_TIME = 20_000
+_BULK = frozenset({"bulk", "full", ""})
+
+Roles = dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class Reading:
+    """What was counted while a file was read: rows, ids twice, parents left out, rows that could not be read."""
+
+    rows: int = 0
+    left_out: int = 0
+    ids: set[str] = field(default_factory=set)
+    unreadable: list[tuple[str, str, str]] = field(default_factory=list)
+    absent: str | None = None
+    doubt: str | None = None
+
+    def set_aside(self, collection: str, sourced_id: str | None, reason: str) -> None:
+        """Note a row that could not be read."""
+        self.unreadable.append((collection, sourced_id or "", reason))
+
+
+def tables(
+    collection: str, access: Access, reading: Reading, *, parents: bool, previous: Snapshot | None
+) -> Iterator[pa.Table]:
+    """The tables of a collection, of one bundle, as they are read; ``reading`` says afterwards how it went.
+
+    Raises SourceError for a bundle that cannot be read, a required column that is gone, or a delta with nothing to apply it to.
+    """
+    with open_bundle(access) as files:
+        modes = _modes(files)
+        mode = _mode(collection, files, modes, reading)
+        if reading.absent and "delta" in modes.values():
+            # A delta bundle leaves out the files in which nothing changed.
+            mode, reading.absent = "delta", None
+        if reading.absent:
+            return
+        if mode == "delta":
+            yield _delta(collection, files, modes, reading, parents=parents, previous=previous)
+            return
+        roles = _roles(files, modes) if collection == "users" else None
+        for rows in _chunks(_rows(collection, files, reading, roles)):
+            table, left_out = table_of(rows, collection, parents=parents)
+            reading.left_out += left_out
+            yield table
+
+
+def _modes(files: Files) -> dict[str, str]:
+    """What the manifest says of each file, both in lower case; empty when there is no manifest."""
+    if "manifest" not in files:
+        return {}
+    pairs = (row[:2] for row in files.rows("manifest") if len(row) > 1)
+    return {
+        name.strip().casefold().removeprefix("file."): value.strip().casefold()
+        for name, value in pairs
+        if name.strip().casefold().startswith("file.")
+    }
+
+
+def _mode(file: str, files: Files, modes: dict[str, str], reading: Reading) -> str:
+    said = modes.get(file.casefold(), "")
+    if said == "absent" or file not in files:
+        if said not in ("absent", ""):
+            raise SourceError(
+                f"1 file is missing: the bundle's manifest announces {file}.csv, and it is not there. "
+                "The export was probably cut short; export it again. Nothing was changed."
+            )
+        reading.absent = "absent in the bundle's manifest" if said == "absent" else "not in the bundle"
+    elif said == "delta":
+        return "delta"
+    elif said not in _BULK:
+        reading.doubt = (
+            f"the bundle's manifest does not say whether {file}.csv is whole (neither bulk, delta nor absent)"
+        )
+    return "bulk"
+
+
+def _rows(collection: str, files: Files, reading: Reading, roles: Roles | None) -> Iterator[Row]:
+    for values in _values(collection, files, reading):
+        sourced_id = values.get("sourced_id")
+        if collection == "enrollments" and not sourced_id:
+            sourced_id = values["sourced_id"] = _enrollment_id(values)
+        if not sourced_id:
+            reading.set_aside(collection, None, "it has no sourcedId")
+            continue
+        reading.rows += 1
+        reading.ids.add(sourced_id)
+        row = Row(**values)
+        if roles is not None:
+            row.roles, row.role = roles.get(sourced_id, []), None
+        yield row
+
+
+def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any]]:
+    rows = files.rows(file)
+    header = next(rows, None)
+    if header is None:
+        raise SourceError(
+            f"1 file is empty: {file}.csv has not even a header. Export the bundle again. Nothing was changed."
+        )
+    where = layout(file, header, month_first=files.probe(file)[1])
+    for cells in rows:
+        values = where.read(cells)
+        if any(cell.strip() for cell in cells[where.width :]):
+            reading.set_aside(
+                file, values.get("sourced_id"), f"it has {len(cells)} cells under {where.width} headers"
+            )
+            continue
+        yield values
+
+
+def _enrollment_id(values: dict[str, Any]) -> str | None:
+    parts = [values.get(name) for name in ("class_", "user", "role")]
+    return ":".join(map(str, parts)) if all(parts) else None
+
+
+def _roles(files: Files, modes: dict[str, str]) -> Roles | None:
+    """The roles of every user in roles.csv (1.2), None where the bundle has users of 1.1."""
+    if "roles" not in files or modes.get("roles") == "absent":
+        header = {cell.strip().casefold() for cell in next(files.rows("users"), [])}
+        if header and "role" not in header:
+            raise SourceError(
+                "1 required column is gone: users.csv has no column 'role' (1.1), and there is no roles.csv (1.2). "
+                "Export the bundle again with one of them. Nothing was changed."
+            )
+        return None
+    roles: Roles = defaultdict(list)
+    for values in _values("roles", files, Reading()):
+        if values.get("user"):
+            one = {"role": values.get("role"), "roleType": values.get("type"), "org": values.get("org")}
+            roles[values["user"]].append(one | {"status": (values.get("status") or "active").casefold()})
+    if modes.get("roles") == "delta":
+        return roles
+    return {user: [one for one in own if one["status"] != "tobedeleted"] for user, own in roles.items()}
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    them = iter(rows)
+    while chunk := list(islice(them, _ROWS_AT_A_TIME)):
+        yield chunk
+
+
+def _delta(
+    collection: str,
+    files: Files,
+    modes: dict[str, str],
+    reading: Reading,
+    *,
+    parents: bool,
+    previous: Snapshot | None,
+) -> pa.Table:
+    """The collection as it stands after the bundle's changes to the last snapshot."""
+    proof = previous.proofs().get(collection) if previous else None
+    if previous is None or proof is None or proof.state == "absent":
+        raise SourceError(
+            f"The bundle holds only the changes of {collection} (delta), and no earlier snapshot is there to change. "
+            "A bulk bundle is needed first: export one in full. Nothing was changed."
+        )
+    if proof.state == "incomplete":
+        reading.doubt = "the snapshot that the delta bundle changes was itself incomplete"
+    roles = _roles(files, modes) if collection == "users" else None
+    own_roles = None if modes.get("roles") == "delta" else roles
+    changed = list(_rows(collection, files, reading, own_roles)) if collection in files else []
+    changes, reading.left_out = table_of(changed, collection, parents=parents)
+    base = previous.table(collection)
+    keep = (
+        {"roles", "role_types", "role_org_ids", "org_ids"}
+        if roles is not None and own_roles is None
+        else set()
+    )
+    after = apply_delta(base, changes, keep=keep)
+    if keep and roles:
+        after = change_roles(after, roles)
+    reading.rows, reading.ids = after.num_rows, set(after["sourced_id"].to_pylist())
+    return after.cast(COLUMNS[collection])

@@ -1,0 +1,57 @@
+"""The changes of a delta bundle, applied to the table that the last snapshot kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+import pyarrow as pa
+
+from include.mingasync.oneroster.records import PARENT_ROLES
+
+
+def apply_delta(base: pa.Table, changes: pa.Table, *, keep: Set[str]) -> pa.Table:
+    """The base with each changed row in place of the old one, new rows at the end.
+
+    A row to be deleted keeps what was known of it and takes the status; one that was never there is left out. Columns in
+    ``keep`` stay as they were (roles that another file of the bundle changes).
+    """
+    rows: dict[str, dict[str, Any]] = {row["sourced_id"]: row for row in base.to_pylist()}
+    for change in changes.to_pylist():
+        before = rows.get(change["sourced_id"])
+        if change["status"] == "tobedeleted":
+            if before is not None:
+                rows[change["sourced_id"]] = before | {"status": "tobedeleted"}
+        else:
+            kept = {name: before[name] for name in keep} if before is not None else {}
+            rows[change["sourced_id"]] = change | kept
+    return pa.Table.from_pylist(list(rows.values()), schema=base.schema)
+
+
+def change_roles(users: pa.Table, changes: Mapping[str, Sequence[dict[str, Any]]]) -> pa.Table:
+    """The users with the changes of a roles.csv in delta mode: roles added, renewed, or taken away."""
+    rows = users.to_pylist()
+    for row in rows:
+        if own := changes.get(row["sourced_id"]):
+            _change(row, own)
+    return pa.Table.from_pylist(rows, schema=users.schema)
+
+
+def _change(row: dict[str, Any], changes: Sequence[dict[str, Any]]) -> None:
+    given = zip(row["roles"], row["role_types"], row["role_org_ids"], strict=True)
+    # A role is known by itself and its org: the snapshot does not keep the sourcedIds of roles.
+    roles = {(role, org): kind for role, kind, org in given}
+    for change in changes:
+        if (change["role"] or "").casefold() in PARENT_ROLES and not row["roles"]:
+            continue
+        key = (change["role"] or "", change["org"])
+        if change["status"] == "tobedeleted":
+            roles.pop(key, None)
+        else:
+            roles[key] = change["roleType"] or ""
+    first = row["org_ids"][:1]
+    row["roles"] = [role for role, _ in roles]
+    row["role_types"] = list(roles.values())
+    row["role_org_ids"] = [org for _, org in roles]
+    orgs = [org for _, org in roles if org]
+    row["org_ids"] = list(dict.fromkeys([*(org for org in first if org in orgs), *orgs]))

@@ -1,0 +1,178 @@
+"""The files of a OneRoster CSV bundle, zip or folder, wherever fsspec reaches; a hostile zip is refused before it is read."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import PurePosixPath
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import fsspec
+
+from include.mingasync.errors import SourceError
+from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.csv_columns import day_order
+
+_LARGEST = 4 * 1024**3  # bytes that a zip may unfold to
+_EXPANSION = 100  # times its own size that a zip may unfold to
+_CHUNK = 1 << 20
+#: Keys of a Connection's extra that are about REST, not about the store that holds the bundle.
+_NOT_STORAGE = frozenset({"auth", "token_url", "scope", "signature"})
+_LOGIN = {"s3": ("key", "secret"), "s3a": ("key", "secret")}
+
+csv.field_size_limit(_CHUNK)
+
+
+class Files:
+    """The CSV files of one open bundle, by name in lower case."""
+
+    def __init__(self, fs: Any, paths: dict[str, str], archive: zipfile.ZipFile | None) -> None:
+        self._fs, self._paths, self._archive = fs, paths, archive
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._paths
+
+    def _open(self, name: str) -> IO[bytes]:
+        path = self._paths[name.lower()]
+        return self._archive.open(path) if self._archive else self._fs.open(path, "rb")
+
+    def rows(self, name: str) -> Iterator[list[str]]:
+        """The rows of ``<name>.csv``, the header first, blank lines left out."""
+        encoding, _ = self.probe(name)
+        errors = "replace" if encoding == "cp1252" else "strict"
+        with self._open(name) as raw, io.TextIOWrapper(raw, encoding, errors, newline="") as text:
+            try:
+                yield from (row for row in csv.reader(text) if any(cell.strip() for cell in row))
+            except csv.Error:
+                raise SourceError(
+                    f"{name}.csv cannot be read as CSV: a quote is not closed or a cell is too long. "
+                    "Export the bundle again. Nothing was changed."
+                ) from None
+
+    def probe(self, name: str) -> tuple[str, bool | None]:
+        """How ``<name>.csv`` is encoded, and whether its slashed dates put the month first (None: it does both)."""
+        with self._open(name) as raw:
+            start = raw.read(2)
+        encoding = "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+        try:
+            orders = self._orders(name, encoding)
+        except UnicodeDecodeError:
+            encoding = "cp1252"
+            orders = self._orders(name, encoding)
+        return encoding, None if len(orders) == 2 else orders == {"month"}
+
+    def _orders(self, name: str, encoding: str) -> set[str]:
+        decoder = codecs.getincrementaldecoder(encoding)("replace" if encoding == "cp1252" else "strict")
+        orders: set[str] = set()
+        with self._open(name) as raw:
+            while chunk := raw.read(_CHUNK):
+                orders |= day_order(decoder.decode(chunk))
+            decoder.decode(b"", final=True)
+        return orders
+
+
+@contextmanager
+def open_bundle(access: Access) -> Iterator[Files]:
+    """The files of the bundle at the access's address; SourceError in plain words when it cannot be read or is hostile."""
+    with ExitStack() as stack:
+        try:
+            fs, path = fsspec.core.url_to_fs(access.root_url, **_storage_options(access))
+            files = _folder(fs, path) if fs.isdir(path) else _zip(fs, path, stack)
+        except (SourceError, MemoryError):
+            raise
+        except FileNotFoundError:
+            raise SourceError(
+                "There is no bundle at the district's url: neither a folder nor a zip is there. "
+                "Check sis.url of the district file, and that the SIS has exported. Nothing was changed."
+            ) from None
+        except ImportError as error:
+            raise SourceError(
+                f"The bundle's store needs the Python package {error.name or 'for its protocol'}, which is not installed. "
+                "Add it to requirements.txt. Nothing was changed."
+            ) from None
+        except Exception as error:
+            # What stores say may hold addresses and keys, and every store has errors of its own: only the kind is said.
+            raise _unreachable(error) from None
+        try:
+            yield files
+        except (OSError, EOFError, zipfile.BadZipFile) as error:
+            raise _unreachable(error) from None
+
+
+def _unreachable(error: Exception) -> SourceError:
+    return SourceError(
+        f"The bundle cannot be read ({type(error).__name__}). Check sis.url, the Connection's login, "
+        "and that the export was uploaded to its end. Nothing was changed."
+    )
+
+
+def _storage_options(access: Access) -> dict[str, Any]:
+    options = {key: value for key, value in access.extra.items() if key not in _NOT_STORAGE}
+    names = _LOGIN.get(urlsplit(access.root_url).scheme, ("username", "password"))
+    given = zip(names, (access.client_id, access.client_secret), strict=True)
+    return options | {name: value for name, value in given if value and name not in options}
+
+
+def _folder(fs: Any, path: str) -> Files:
+    return Files(fs, _by_name([entry for entry in fs.ls(path, detail=False) if fs.isfile(entry)]), None)
+
+
+def _zip(fs: Any, path: str, stack: ExitStack) -> Files:
+    size = fs.size(path) or 0
+    raw = stack.enter_context(fs.open(path, "rb"))
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(raw))
+    except zipfile.BadZipFile:
+        raise SourceError(
+            "The bundle is neither a folder nor a whole zip. Check sis.url, and that the upload was finished. "
+            "Nothing was changed."
+        ) from None
+    refuse_hostile(archive, size)
+    return Files(fs, _by_name([one.filename for one in archive.infolist() if not one.is_dir()]), archive)
+
+
+def refuse_hostile(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise SourceError for a zip that reaches outside itself, unfolds beyond measure, or is locked; nothing is unpacked."""
+    entries = archive.infolist()
+    for entry in entries:
+        name = PurePosixPath(entry.orig_filename.replace("\\", "/"))
+        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] if name.parts else True:
+            raise _hostile("an entry's name points outside the zip")
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise _hostile("an entry is a symbolic link")
+        if entry.flag_bits & 1:
+            raise _hostile("an entry is locked with a password")
+    unfolded = sum(entry.file_size for entry in entries)
+    if unfolded > _LARGEST:
+        raise _hostile("it unfolds to more than 4 GB")
+    if unfolded > _EXPANSION * max(size, 1):
+        raise _hostile(f"it unfolds to more than {_EXPANSION} times its size")
+
+
+def _hostile(cause: str) -> SourceError:
+    return SourceError(
+        f"The bundle was refused before anything of it was read: {cause}. "
+        "Ask whoever made the zip for a plain export. Nothing was changed."
+    )
+
+
+def _by_name(paths: list[str]) -> dict[str, str]:
+    """Path of each CSV file by its bare name in lower case; files that systems hide beside them are left out."""
+    found: dict[str, str] = {}
+    for path in paths:
+        name = PurePosixPath(path.replace("\\", "/"))
+        if name.suffix.lower() != ".csv" or name.name.startswith(".") or "__MACOSX" in name.parts:
+            continue
+        if name.stem.lower() in found:
+            raise SourceError(
+                f"2 files of the bundle are called {name.name}, so which one counts cannot be known. "
+                "Remove one. Nothing was changed."
+            )
+        found[name.stem.lower()] = path
+    return found

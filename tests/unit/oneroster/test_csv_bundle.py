@@ -1,0 +1,317 @@
+"""CSV bundles: public samples nobody here wrote, and each wart of real exports."""
+
+from __future__ import annotations
+
+import csv
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from include.mingasync.errors import SourceError
+from include.mingasync.oneroster.records import COLUMNS
+from tests.unit.oneroster.bundles import SAMPLES, read, sample, small, zipped
+
+_ROLE_DETAIL = {"roles", "role_types", "role_org_ids", "subject_codes"}
+_USERS_1P1 = "sourcedId,status,enabledUser,orgSourcedIds,role,username,givenName,familyName\n"
+
+
+def _without(rows: list[dict[str, Any]], names: set[str]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if key not in names} for row in rows]
+
+
+@pytest.mark.parametrize("size", ["small", "medium"])
+@pytest.mark.parametrize("collection", COLUMNS)
+def test_the_same_district_in_1p1_and_1p2_reads_the_same(size: str, collection: str, tmp_path: Path) -> None:
+    older, _, _ = read(SAMPLES / f"generated-1p1-{size}", collection, tmp_path, run="1.1")
+    newer, _, _ = read(SAMPLES / f"generated-1p2-{size}", collection, tmp_path, run="1.2")
+    assert _without(older, _ROLE_DETAIL) == _without(newer, _ROLE_DETAIL)
+
+
+@pytest.mark.parametrize(
+    "name", ["generated-1p1-small", "generated-1p1-medium", "generated-1p2-small", "generated-1p2-medium"]
+)
+@pytest.mark.parametrize("collection", COLUMNS)
+def test_every_row_is_read(name: str, collection: str, tmp_path: Path) -> None:
+    with (SAMPLES / name / f"{collection}.csv").open(encoding="utf-8-sig", newline="") as file:
+        expected = [row["sourcedId"] for row in csv.DictReader(file)]
+    rows, proof, snapshot = read(SAMPLES / name, collection, tmp_path, parents=True)
+    assert [row["sourced_id"] for row in rows] == expected
+    assert (proof.state, proof.rows, len(snapshot.unreadable())) == ("complete", len(expected), 0)
+
+
+@pytest.mark.parametrize("way", ["zip", "file", "memory", "folder in zip"])
+def test_a_bundle_is_read_the_same_way_from_anywhere(way: str, tmp_path: Path) -> None:
+    bundle = sample("generated-1p2-small", tmp_path)
+    expected, _, _ = read(bundle, "users", tmp_path, run="plain")
+    url = str(zipped(bundle))
+    if way == "file":
+        url = bundle.as_uri()
+    elif way == "memory":
+        fsspec.filesystem("memory").put(url, "/maple/bundle.zip")
+        url = "memory://maple/bundle.zip"
+    elif way == "folder in zip":
+        with zipfile.ZipFile(tmp_path / "deep.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in bundle.iterdir():
+                archive.write(file, f"export/{file.name}")
+        url = str(tmp_path / "deep.zip")
+    assert read(url, "users", tmp_path, run="other")[0] == expected
+
+
+def _respell(bundle: Path, file: str, change: Any, encoding: str = "utf-8") -> None:
+    path = bundle / f"{file}.csv"
+    path.write_bytes(change(path.read_bytes().decode()).encode(encoding))
+
+
+_WARTS: dict[str, Any] = {
+    "byte order mark": lambda text: "\ufeff" + text,
+    "unix line ends": lambda text: text.replace("\r\n", "\n"),
+    "no final newline": str.rstrip,
+    "header in capitals": lambda text: text.replace(text.splitlines()[0], text.splitlines()[0].upper(), 1),
+    "misspelt headers": lambda text: text.replace("dateLastModified", "dataLastModified", 1).replace(
+        "givenName", "givenNmae", 1
+    ),
+    "other columns": lambda text: text.replace("password", "password,metadata.x,ext_y", 1),
+    "blank header cell": lambda text: text.replace("password", "password,", 1),
+    "blank lines": lambda text: text.replace("\r\n", "\r\n\r\n"),
+    "TRUE": lambda text: text.replace(",true,", ",TRUE,"),
+    "yes": lambda text: text.replace(",true,", ",yes,"),
+    "blank status": lambda text: text.replace(",active,", ",,"),
+    "ragged short rows": lambda text: text.replace(",,\r\n", "\r\n"),
+}
+
+
+@pytest.mark.parametrize("wart", _WARTS)
+def test_a_wart_that_loses_nothing_changes_nothing(wart: str, tmp_path: Path) -> None:
+    bundle = sample("generated-1p1-small", tmp_path)
+    expected, _, _ = read(bundle, "users", tmp_path, run="clean")
+    before = (bundle / "users.csv").read_bytes()
+    _respell(bundle, "users", _WARTS[wart])
+    assert (bundle / "users.csv").read_bytes() != before
+    rows, proof, _ = read(bundle, "users", tmp_path, run="spoilt")
+    assert rows == expected
+    assert proof.state == "complete"
+
+
+def test_other_column_order_and_other_file_names_change_nothing(tmp_path: Path) -> None:
+    bundle = sample("generated-1p1-small", tmp_path)
+    expected, _, _ = read(bundle, "classes", tmp_path, run="clean")
+    path = bundle / "classes.csv"
+    with path.open(newline="") as file:
+        lines = [row[::-1] for row in csv.reader(file)]
+    path.unlink()
+    with (bundle / "CLASSES.CSV").open("w", newline="") as file:
+        csv.writer(file).writerows(lines)
+    (bundle / "manifest.csv").unlink()
+    assert read(bundle, "classes", tmp_path, run="spoilt")[0] == expected
+
+
+def test_windows_1252_and_quoted_newlines_are_read(tmp_path: Path) -> None:
+    text = _USERS_1P1 + 'u1,,true,"s1, s2",teacher,x,"Zo\u00eb\nAnn",\u2019t Hooft\n'
+    bundle = small(tmp_path, users=text)
+    (bundle / "users.csv").write_bytes(text.encode("cp1252"))
+    (row,), _, _ = read(bundle, "users", tmp_path)
+    assert (row["given_name"], row["family_name"]) == ("Zo\u00eb\nAnn", "\u2019t Hooft")
+    assert (row["org_ids"], row["roles"], row["enabled"], row["status"]) == (
+        ["s1", "s2"],
+        ["teacher"],
+        True,
+        "active",
+    )
+
+
+def test_roles_of_1p2_are_joined_with_the_primary_org_first(tmp_path: Path) -> None:
+    users = "sourcedId,enabledUser,givenName,familyName,preferredGivenName,primaryOrgSourcedId\nu1,true,A,B,Al,s2\nu2,true,C,D,,\n"
+    roles = "sourcedId,userSourcedId,roleType,role,orgSourcedId\nr1,u1,secondary,aide,s1\nr2,u1,primary,teacher,s2\n"
+    rows, _, _ = read(small(tmp_path, users=users, roles=roles), "users", tmp_path)
+    assert rows[0]["roles"] == ["aide", "teacher"]
+    assert rows[0]["role_types"] == ["secondary", "primary"]
+    assert rows[0]["role_org_ids"] == ["s1", "s2"]
+    assert rows[0]["org_ids"] == ["s2", "s1"]
+    assert rows[0]["preferred_given_name"] == "Al"
+    assert (rows[1]["roles"], rows[1]["org_ids"]) == ([], [])
+
+
+def test_parents_are_left_out_unless_they_are_wanted(tmp_path: Path) -> None:
+    bundle = small(tmp_path, users=_USERS_1P1 + "p1,,true,s1,Parent,p,A,B\nu1,,true,s1,student,u,C,D\n")
+    rows, proof, _ = read(bundle, "users", tmp_path)
+    assert ([row["sourced_id"] for row in rows], proof.left_out_parents) == (["u1"], 1)
+    assert len(read(bundle, "users", tmp_path, run="with", parents=True)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (["15/08/2026", "1/06/2027"], ["2026-08-15", "2027-06-01"]),
+        (["08/15/2026", "6/1/2027"], ["2026-08-15", "2027-06-01"]),
+        (["15/08/2026", "06/15/2027"], ["15/08/2026", "06/15/2027"]),
+        (["5/08/2026", "2027-06-10T00:00:00Z"], ["2026-08-05", "2027-06-10"]),
+        (["soon", ""], ["soon", None]),
+    ],
+)
+def test_dates_become_iso_only_where_the_file_says_how(
+    written: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    line = ",".join(["t1,Fall,term", *written, "2026-27"])
+    bundle = small(tmp_path, academicSessions=f"sourcedId,title,type,startDate,endDate,schoolYear\n{line}\n")
+    (row,), _, _ = read(bundle, "academicSessions", tmp_path)
+    assert [row["start_date"], row["end_date"]] == expected
+    assert row["school_year"] == "2027"
+
+
+def test_a_header_without_rows_is_an_empty_collection(tmp_path: Path) -> None:
+    rows, proof, _ = read(small(tmp_path, users=_USERS_1P1), "users", tmp_path)
+    assert (rows, proof.state, proof.rows) == ([], "complete", 0)
+
+
+def test_an_enrollment_without_an_id_is_named_after_what_it_joins(tmp_path: Path) -> None:
+    text = "classSourcedId,userSourcedId,role\nc1,u1,student\nc1,,student\n"
+    rows, proof, snapshot = read(small(tmp_path, enrollments=text), "enrollments", tmp_path)
+    assert [row["sourced_id"] for row in rows] == ["c1:u1:student"]
+    assert snapshot.unreadable().to_dict("records") == [
+        {"resource": "enrollments", "sourced_id": "", "reason": "it has no sourcedId"}
+    ]
+    assert proof.state == "incomplete"
+
+
+def test_a_row_with_a_cell_too_many_is_set_aside(tmp_path: Path) -> None:
+    text = _USERS_1P1 + "u1,,true,s1,student,x,A,B,C\nu2,,true,s1,student,x,A,B,,\n"
+    rows, proof, snapshot = read(small(tmp_path, users=text), "users", tmp_path)
+    assert [row["sourced_id"] for row in rows] == ["u2"]
+    assert list(snapshot.unreadable()["sourced_id"]) == ["u1"]
+    assert proof.state == "complete"
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"users": "sourcedId,role,givenName,familyName\n"}, "users.csv has no column 'enabledUser'"),
+        ({"users": "sourcedId,enabledUser,givenName,familyName\n"}, "no column 'role'"),
+        ({"users": ""}, "users.csv has not even a header"),
+        ({"users": _USERS_1P1.replace("status", "role")}, "both called 'role'"),
+        (
+            {"users": _USERS_1P1 + 'u1,,true,s1,student,x,"' + "A" * (1 << 20) + "B\n"},
+            "cannot be read as CSV",
+        ),
+        ({"orgs": "sourcedId,name,type\n"}, "does not share users (not in the bundle)"),
+        (
+            {"users": _USERS_1P1, "manifest": "propertyName,value\nfile.users,absent\n"},
+            "absent in the bundle's manifest",
+        ),
+        ({"manifest": "propertyName,value\nfile.users,bulk\n"}, "announces users.csv"),
+    ],
+)
+def test_a_bundle_that_cannot_be_trusted_is_refused_in_words(
+    files: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError, match="Nothing was changed") as refusal:
+        read(small(tmp_path, **files), "users", tmp_path)
+    assert words in str(refusal.value)
+
+
+def test_an_unknown_mode_of_the_manifest_proves_no_absence(tmp_path: Path) -> None:
+    bundle = small(
+        tmp_path,
+        users=_USERS_1P1 + "u1,,true,s1,student,x,A,B\n",
+        manifest="propertyName,value\nfile.users,partial\n",
+    )
+    rows, proof, _ = read(bundle, "users", tmp_path)
+    assert (len(rows), proof.state) == (1, "incomplete")
+
+
+def _entry(name: str, mode: int = 0o644) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = mode << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("entry", "content", "cause"),
+    [
+        (_entry("../users.csv"), b"x", "outside the zip"),
+        (_entry("/etc/users.csv"), b"x", "outside the zip"),
+        (_entry("a\\..\\..\\users.csv"), b"x", "outside the zip"),
+        (_entry("C:\\users.csv"), b"x", "outside the zip"),
+        (_entry("users.csv", stat.S_IFLNK | 0o777), b"/etc/passwd", "symbolic link"),
+        (_entry("users.csv"), b"0" * 10_000_000, "more than 100 times"),
+    ],
+)
+def test_a_hostile_zip_is_refused_before_it_is_read(
+    entry: zipfile.ZipInfo, content: bytes, cause: str, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "hostile.zip", "w") as archive:
+        archive.writestr(entry, content)
+        archive.writestr(_entry("orgs.csv"), "sourcedId,name,type\n")
+    with pytest.raises(SourceError, match="refused before anything of it was read") as refusal:
+        read(tmp_path / "hostile.zip", "orgs", tmp_path)
+    assert cause in str(refusal.value)
+
+
+@pytest.mark.parametrize("what", ["nothing", "no zip", "half a zip", "spoilt entry"])
+def test_a_broken_upload_is_an_error_in_words(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "generated-1p1-small.zip"
+    if what != "nothing":
+        whole = zipped(sample("generated-1p1-small", tmp_path)).read_bytes()
+        spoilt = whole[:-30_000] + b"\0" * 100 + whole[-29_900:]
+        path.write_bytes({"no zip": b"<html>", "half a zip": whole[:1000], "spoilt entry": spoilt}[what])
+    with pytest.raises(SourceError, match="Nothing was changed"):
+        for name in COLUMNS:
+            read(path, name, tmp_path)
+
+
+_DELTA = {"manifest": "propertyName,value\nfile.users,delta\nfile.enrollments,delta\n"}
+_BASE = _USERS_1P1 + "u1,,true,s1,student,one,A,B\nu2,,true,s1,student,two,C,D\n"
+
+
+def test_a_delta_changes_the_last_snapshot(tmp_path: Path) -> None:
+    _, _, last = read(small(tmp_path, users=_BASE), "users", tmp_path, run="monday")
+    text = (
+        _USERS_1P1
+        + "u2,tobedeleted,,,,,,\nu1,active,true,s2,student,uno,A,B\nu3,active,true,s1,student,x,E,F\nu9,tobedeleted,,,,,,\n"
+    )
+    rows, proof, _ = read(
+        small(tmp_path, users=text, **_DELTA), "users", tmp_path, run="tuesday", previous=last
+    )
+    assert [(row["sourced_id"], row["status"], row["username"]) for row in rows] == [
+        ("u1", "active", "uno"),
+        ("u2", "tobedeleted", "two"),
+        ("u3", "active", "x"),
+    ]
+    assert (proof.state, proof.rows) == ("complete", 3)
+
+
+def test_a_delta_with_nothing_to_change_asks_for_a_bulk_bundle(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="A bulk bundle is needed first"):
+        read(small(tmp_path, users=_BASE, **_DELTA), "users", tmp_path)
+
+
+def test_a_delta_without_a_file_keeps_what_was_there(tmp_path: Path) -> None:
+    bundle = small(tmp_path, users=_BASE, orgs="sourcedId,name,type\ns1,Maple,school\n")
+    expected, _, last = read(bundle, "orgs", tmp_path, run="monday")
+    (bundle / "orgs.csv").unlink()
+    assert read(small(tmp_path, **_DELTA), "orgs", tmp_path, run="tuesday", previous=last)[0] == expected
+
+
+def test_a_delta_of_roles_keeps_the_roles_it_does_not_name(tmp_path: Path) -> None:
+    users = "sourcedId,status,enabledUser,givenName,familyName\nu1,active,true,A,B\nu2,active,true,C,D\n"
+    head = "sourcedId,status,userSourcedId,roleType,role,orgSourcedId\n"
+    bulk = small(tmp_path, users=users, roles=head + "r1,,u1,primary,teacher,s1\nr2,,u2,primary,student,s1\n")
+    _, _, last = read(bulk, "users", tmp_path, run="monday")
+    manifest = "propertyName,value\nfile.users,delta\nfile.roles,delta\n"
+    roles = head + "r1,tobedeleted,u1,primary,teacher,s1\nr3,active,u1,primary,aide,s2\n"
+    renamed = users.replace("C,D", "C,E")
+    rows, _, _ = read(
+        small(tmp_path, users=renamed, roles=roles, manifest=manifest),
+        "users",
+        tmp_path,
+        run="tue",
+        previous=last,
+    )
+    assert [(row["roles"], row["org_ids"], row["family_name"]) for row in rows] == [
+        (["aide"], ["s2"], "B"),
+        (["student"], ["s1"], "E"),
+    ]
