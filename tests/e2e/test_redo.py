@@ -39,6 +39,19 @@ class Nights:
         )  # fmt: skip
         return self.run_of(night)
 
+    def fails_at(self, night: dt.date, task: str) -> str:
+        """The run of a night that failed at a task, as if its worker had died there."""
+        self.paused(True)
+        run_id = self.backfill(night)
+        self.api._call("PATCH", f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{task}", {"new_state": "failed"})
+        self.paused(False)
+        assert ended(self.api, run_id) == "failed"
+        return run_id
+
+    def paused(self, paused: bool) -> None:
+        """Stop or let go the scheduling of the DAG's tasks."""
+        self.api._call("PATCH", f"dags/{DAG_ID}?update_mask=is_paused", {"is_paused": paused})
+
     def run_of(self, night: dt.date) -> str:
         """The id of the night's run."""
         runs = self.api._call("GET", f"dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
@@ -71,10 +84,8 @@ def days_ago(number: int) -> dt.date:
 
 def test_a_failed_night_is_superseded_once_a_later_one_is_in(nights: Nights) -> None:
     fifth, sixth = days_ago(9), days_ago(8)
-    nights.faults(not_shared="users")
-    run_id = nights.backfill(fifth)
-    assert ended(nights.api, run_id) == "failed" and nights.history(run_id)[1] == "failed"
-    nights.faults()
+    run_id = nights.fails_at(fifth, "extract.users")
+    assert nights.history(run_id)[1] == "failed"
     assert ended(nights.api, nights.backfill(sixth)) == "success"
     people = "select person_id, xmin::text, updated_at from directory.people order by 1"
     before = nights.rows(people)
@@ -87,12 +98,7 @@ def test_a_failed_night_is_superseded_once_a_later_one_is_in(nights: Nights) -> 
 
 def test_a_night_that_failed_after_extraction_is_replayed_from_its_snapshot(nights: Nights) -> None:
     seventh = days_ago(7)
-    path = f"dags/{DAG_ID}/dagRuns"
-    nights.api._call("PATCH", f"dags/{DAG_ID}?update_mask=is_paused", {"is_paused": True})
-    run_id = nights.backfill(seventh)
-    nights.api._call("PATCH", f"{path}/{run_id}/taskInstances/load", {"new_state": "failed"})
-    nights.api._call("PATCH", f"dags/{DAG_ID}?update_mask=is_paused", {"is_paused": False})
-    assert ended(nights.api, run_id) == "failed"
+    run_id = nights.fails_at(seventh, "load")
     assert nights.history(run_id)[1] == "failed"
     requests.delete(f"{nights.sis}/requests", timeout=30, proxies={"http": ""})
     nights.faults(not_shared="users")

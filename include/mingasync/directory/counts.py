@@ -37,13 +37,17 @@ def count_run(connection: psycopg.Connection[Any], run_no: int) -> Counts:
     done = {"applied", "planned"} if preview else {"applied"}
     for entity, role, action, status, number in connection.execute(
         """
+        select entity, role, action, status, count(*) from directory.changes
+        where run_no = %s and entity_no is not null and action <> 'update' group by 1, 2, 3, 4
+        union all
+        -- Somebody may be updated for two reasons in one run and is one person all the same.
         select entity, role, action, status, count(distinct entity_no) from directory.changes
-        where run_no = %s and entity_no is not null group by 1, 2, 3, 4
+        where run_no = %s and entity_no is not null and action = 'update' group by 1, 2, 3, 4
         union all
         select entity, role, 'skip', status, count(*) from directory.changes
         where run_no = %s and entity_no is null group by 1, 2, 3, 4
         """,
-        (run_no, run_no),
+        (run_no, run_no, run_no),
     ):
         group = counts["people" if entity == "person" else "lists"].get(role)
         key = _key(action, status, done)

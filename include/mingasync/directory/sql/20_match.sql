@@ -1,5 +1,28 @@
 -- Who of the snapshot is who of the directory. Never a guess: what is not unique, or looks like another human, is set apart.
 
+-- Most humans have one id on both sides: they meet by a plain join. Lists of ids are taken apart only for the others.
+create temp table meeting on commit drop as
+with one_here as (select n, sourced_id from s_people where cardinality(sourced_ids) = 1),
+several_here as (select n, unnest(sourced_ids) as sourced_id from s_people where cardinality(sourced_ids) > 1),
+one_there as (
+    select person_id, sourced_ids[1] as sourced_id from directory.people
+    where district = %(district)s and cardinality(sourced_ids) = 1
+),
+several_there as (
+    select person_id, unnest(sourced_ids) as sourced_id from directory.people
+    where district = %(district)s and cardinality(sourced_ids) > 1
+)
+select n, person_id from one_here join one_there using (sourced_id)
+union all
+select n, person_id from one_here join several_there using (sourced_id)
+union all
+select distinct n, person_id from (
+    select n, person_id from several_here join one_there using (sourced_id)
+    union all
+    select n, person_id from several_here join several_there using (sourced_id)
+) as several;
+analyze meeting;
+
 create temp table by_id on commit drop as
 select s.n, p.person_id, p.sourced_id = any (s.sourced_ids) as leads, p.status, p.sourced_id as known_as,
        -- Another human under an old id: no part of the name the same, no key the same, and one that differs.
@@ -10,13 +33,9 @@ select s.n, p.person_id, p.sourced_id = any (s.sourced_ids) as leads, p.status, 
        and (s.identifier is not null and p.identifier is not null
             or s.email is not null and p.email is not null
             or s.username is not null and p.username is not null) as another_human
-from s_people as s
-cross join lateral unnest(s.sourced_ids) as own (sourced_id)
-join (
-    select person_id, unnest(sourced_ids) as sourced_id
-    from directory.people where district = %(district)s and sourced_ids <> '{}'
-) as known on known.sourced_id = own.sourced_id
-join directory.people as p on p.person_id = known.person_id;
+from meeting
+join s_people as s using (n)
+join directory.people as p using (person_id);
 analyze by_id;
 
 create temp table matched on commit drop as

@@ -5,7 +5,8 @@ create temp table here on commit drop as
 select s.n, m.person_id, speaks.n is not null as speaks, coalesce(s.school_ids[1], '') as school_id, s.role,
        r.roster, r.auto_update and not r.quiet as may_update, r.quiet, r.parent_contact,
        p.status, coalesce(p.include_in_sync, true) as included,
-       exists (select from apart where apart.n = s.n) as is_apart
+       exists (select from apart where apart.n = s.n) as is_apart,
+       s.given_name is not null and s.family_name is not null as is_named
 from s_people as s
 join s_rules as r on r.school_id = coalesce(s.school_ids[1], '') and r.role = s.role
 left join matched as m on m.n = s.n
@@ -15,11 +16,8 @@ analyze here;
 
 create temp table new_people on commit drop as
 select nextval(pg_get_serial_sequence('directory.people', 'person_id'))::integer as person_id, n, school_id, role
-from (
-    select n, school_id, role from here join s_people as s using (n, role)
-    where person_id is null and roster and not is_apart and s.given_name is not null and s.family_name is not null
-    order by n
-) as newcomers;
+from (select n, school_id, role from here where person_id is null and roster and is_named and not is_apart order by n) as newcomers;
+analyze new_people;
 
 create temp table pins on commit drop as
 select person_id, array_agg(field) as fields
@@ -77,14 +75,6 @@ where p.district = %(district)s and not r.parent_contact and p.include_in_sync
 create temp table plan_people (
     person_id integer, school_id text, role text, action text, status text, reason text, before jsonb, after jsonb
 ) on commit drop;
-
-insert into plan_people
-select new_people.person_id, nullif(school_id, ''), role, 'create', 'applied', 'new_in_sis', null,
-       jsonb_strip_nulls(jsonb_build_object(
-           'sourced_id', s.sourced_id, 'role', s.role, 'given_name', s.given_name, 'family_name', s.family_name,
-           'preferred_given_name', s.preferred_given_name, 'email', s.email, 'username', s.username,
-           'identifier', s.identifier, 'grades', s.grades, 'school_ids', s.school_ids))
-from new_people join s_people as s using (n, role);
 
 insert into plan_people
 select h.person_id, nullif(h.school_id, ''), h.role, 'restore', 'applied', 'back_in_sis',

@@ -121,7 +121,7 @@ create table directory.changes (
     before    jsonb,
     after     jsonb
 );
-create index on directory.changes (run_no);
+create index on directory.changes using brin (run_no) with (pages_per_range = 16);
 create index on directory.changes (entity, entity_no);
 
 create table directory.membership_changes (
