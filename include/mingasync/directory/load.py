@@ -62,6 +62,7 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
             "proven": desired.unproven_because is None,
             "unproven_because": desired.unproven_because,
             "lost_terms": list(desired.lost_terms),
+            "selected": _selected_terms(settings),
         }
         for step in _STEPS:
             _run_sql(cursor, step, parameters)
@@ -143,6 +144,13 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
         kinds.extend((school, kind, adds_only) for kind, wanted in on.items() if wanted and not paused)
     cursor.executemany("insert into s_rules values (%s, %s, %s, %s, %s, %s, %s, %s, %s)", rules)
     cursor.executemany("insert into s_kinds values (%s, %s, %s)", kinds)
+
+
+def _selected_terms(settings: Settings) -> list[str]:
+    """The terms that the district or any of its schools selected and uses."""
+    every = [settings, *(settings.for_school(school) for school in settings.schools)]
+    using = [own for own in every if own.class_lists.enabled or own.auto_lists.subject or own.auto_lists.teacher]
+    return sorted({term for own in using for term in own.class_lists.terms})
 
 
 def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -164,6 +165,39 @@ def test_automatic_lists_turned_off_stay_and_are_no_longer_updated(directory: Di
     directory.night(sis)
     assert members(directory, "student") == {("a", "member"), ("b", "member")}
     assert directory.value("select count(*) from directory.user_lists where status = 'active'") == 2
+
+
+@pytest.mark.parametrize(
+    ("night", "selected", "warns"),
+    [
+        ("2026-12-03", ["T1"], False),
+        ("2026-12-04", ["T1"], True),
+        ("2026-12-04", ["T1", "T2"], False),
+        ("2027-01-10", ["T1"], True),
+        ("2026-12-04", ["year"], False),
+    ],
+)
+def test_a_selected_term_about_to_end_is_told_with_the_next_one(
+    directory: Directory, night: str, selected: list[str], warns: bool
+) -> None:
+    directory.settings = everything_on(class_lists={"enabled": True, "terms": selected})
+    sis = classroom()
+    year = term("year", type="schoolYear", end_date="2027-06-15")
+    sis.terms = [term("T1"), term("T2", start_date="2027-01-05", end_date="2027-06-15"), year]
+    directory.night(sis, night=dt.date.fromisoformat(night))
+    told = directory.rows("select message, fix from directory.sync_issues where rule = 'terms.ending'")
+    assert bool(told) == warns
+    if warns:
+        assert "2026-12-18" in told[0][0] and "Term T2 (T2)" in told[0][1]
+
+
+def test_a_selection_that_misses_classes_of_a_part_or_the_whole_is_told(directory: Directory) -> None:
+    directory.settings = everything_on(class_lists={"enabled": True, "terms": ["year"]})
+    sis = classroom()
+    sis.terms = [term("year", type="schoolYear", end_date="2027-06-15"), term("T1", parent_id="year"), term("T2", parent_id="year")]
+    directory.night(sis)
+    told = directory.rows("select sourced_id, message from directory.sync_issues where rule = 'terms.near_miss' order by 1")
+    assert [one for one, _ in told] == ["T1", "T2"] and told[0][1].startswith("1 classes hang on Term T1, the part of the selected Term year")
 
 
 VIEWERS = {

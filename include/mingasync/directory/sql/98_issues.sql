@@ -54,6 +54,29 @@ from (
            'Share the term again in the SIS, or select another in the settings (class_lists.terms).'
     from unnest(%(lost_terms)s::text[]) as term
     union all
+    -- A selected term about to end, or over, with no later one selected: its successor's classes would have no lists.
+    select 'warning', 'academicSessions', t.term_id, 'terms.ending',
+           'The selected term ' || t.title || case when t.end_date < %(night)s then ' ended on ' else ' ends on ' end || t.end_date
+           || ' and none that follows is selected.',
+           coalesce('Select the next one too: ' || next.title || ' (' || next.term_id || ').', 'Share the next term in the SIS, then select it.')
+    from s_terms as t
+    left join lateral (
+        select n.term_id, n.title from s_terms as n
+        where n.start_date > t.start_date and n.end_date > t.end_date and n.term_id <> all (%(selected)s::text[])
+        order by n.start_date, n.term_id limit 1
+    ) as next on true
+    where t.term_id = any (%(selected)s::text[]) and t.end_date <= %(night)s::date + 14
+      and not exists (select from s_terms as f where f.term_id = any (%(selected)s::text[])
+                      and f.start_date > t.start_date and f.end_date > t.end_date)
+    union all
+    select 'warning', 'academicSessions', other.term_id, 'terms.near_miss',
+           other.classes || ' classes hang on ' || other.title || ', the ' || case when other.parent_id = t.term_id then 'part' else 'whole' end
+           || ' of the selected ' || t.title || ', and have no lists for it.',
+           'Select ' || other.title || ' (' || other.term_id || ') as well if these classes are wanted.'
+    from s_terms as t
+    join s_terms as other on other.parent_id = t.term_id or other.term_id = t.parent_id
+    where t.term_id = any (%(selected)s::text[]) and other.term_id <> all (%(selected)s::text[]) and other.classes > 0
+    union all
     select 'warning', 'users', null, 'snapshot.unproven', %(unproven_because)s || ' Nobody was archived or taken off a list.',
            'Find out why in the run''s tasks "extract"; if the smaller numbers are right, run once with {"accept_smaller": true}.'
     where not %(proven)s
