@@ -1,13 +1,16 @@
-"""Credentials on requests: OAuth 2 client credentials and static bearer tokens."""
+"""Credentials on requests: OAuth 2 client credentials, static bearer tokens, OAuth 1.0a signatures."""
 
 from __future__ import annotations
 
+import threading
 import time
 
 import requests
+from requests.auth import AuthBase
 
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.oauth1 import OAuth1
 
 #: Scopes of the read-only roster service, by version (OneRoster 1.1 and 1.2, security section).
 SCOPES = {
@@ -18,26 +21,35 @@ _EARLY = 30  # seconds before its end at which a token is renewed
 
 
 class Bearer:
-    """A token for the requests of one SIS: static, or fetched and renewed by client credentials."""
+    """The credentials of one SIS's requests, for many threads: a token, static or fetched and renewed, or a signature."""
 
     def __init__(self, access: Access, session: requests.Session, version: str, timeout: float) -> None:
         self._access, self._session, self._version, self._timeout = access, session, version, timeout
         self._token: str | None = access.client_secret if access.auth == "bearer" else None
         self._ends = float("inf")
+        self._lock = threading.Lock()
+        self.signer: AuthBase | None = None
+        if access.auth == "oauth1":
+            method = str(access.extra.get("signature") or "HMAC-SHA1").upper()
+            self.signer = OAuth1(access.client_id or "", access.client_secret or "", method)
 
     def header(self) -> dict[str, str]:
-        """The Authorization header as it should be now."""
-        if self._access.auth == "none":
+        """The Authorization header as it should be now; empty where requests are signed, or need none."""
+        if self._access.auth in ("none", "oauth1"):
             return {}
-        if self._token is None or time.monotonic() > self._ends:
-            self._fetch()
-        return {"Authorization": f"Bearer {self._token}"}
+        with self._lock:
+            if self._token is None or time.monotonic() > self._ends:
+                self._fetch()
+            return {"Authorization": f"Bearer {self._token}"}
 
-    def refused(self) -> bool:
-        """Whether asking once more is worth it after a 401: only a token that can be fetched anew."""
+    def refused(self, header: dict[str, str]) -> bool:
+        """Whether asking once more is worth it after a 401: only with a token that can be fetched anew."""
         if self._access.auth != "oauth2":
             return False
-        self._token = None
+        with self._lock:
+            # Another thread may have renewed it since; then that one is good.
+            if header.get("Authorization") == f"Bearer {self._token}":
+                self._token = None
         return True
 
     def _fetch(self) -> None:

@@ -67,19 +67,37 @@ def rows_of(body: bytes, collection: str) -> list[Row]:
 
     Raises SourceError when the body is no OneRoster page.
     """
+    body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
     try:
-        start = body.lstrip()[:1]
-        if start == b"[":
-            return msgspec.json.decode(body, type=list[Row])
+        if body[:1] == b"[":
+            return _decoded(body)
         envelope = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         for key in (collection, *_ENVELOPES.get(collection, ())):
             if key in envelope:
-                return msgspec.json.decode(envelope[key], type=list[Row] | None) or []
-    except msgspec.DecodeError:
+                return _decoded(bytes(envelope[key]))
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise SourceError(
             f"The SIS answered {collection} with something that is no OneRoster page."
         ) from None
     raise SourceError(f"The SIS answered {collection} without the key '{collection}'.")
+
+
+def _decoded(content: bytes) -> list[Row]:
+    """The rows of a JSON list; one that is no record is a Row without sourcedId."""
+    try:
+        return msgspec.json.decode(content, type=list[Row] | None) or []
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [_one(bytes(raw)) for raw in msgspec.json.decode(content, type=list[msgspec.Raw])]
+
+
+def _one(raw: bytes) -> Row:
+    # Some send Windows-1252 and call it UTF-8.
+    for content in (raw, raw.decode("cp1252", "replace").encode()):
+        try:
+            return msgspec.json.decode(content, type=Row)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return Row()
 
 
 def text(value: Any) -> str | None:

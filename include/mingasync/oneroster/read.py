@@ -12,9 +12,9 @@ from include.mingasync.district import District
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster import csv_bundle
 from include.mingasync.oneroster.access import Access
-from include.mingasync.oneroster.decode import table_of
+from include.mingasync.oneroster.decode import table_of, text
 from include.mingasync.oneroster.records import REQUIRED
-from include.mingasync.oneroster.rest import NotShared, RestSource, Tally
+from include.mingasync.oneroster.rest import NotSharedError, RestSource, Tally
 from include.mingasync.snapshot import Proof, Snapshot
 
 log = logging.getLogger(__name__)
@@ -96,15 +96,18 @@ def _keep_unreadable(snapshot: Snapshot, collection: str, unreadable: Sequence[t
 def _from_rest(
     collection: str, district: District, access: Access, snapshot: Snapshot, *, parents: bool
 ) -> Proof:
-    source = RestSource(access, district.sis.version, district.sis.page_size)
+    source = RestSource(
+        access, district.sis.version, district.sis.page_size, district.sis.max_parallel_requests
+    )
     for pull in range(_PULLS):
         started = dt.datetime.now(dt.UTC)
         tally, seen = Tally(), _Seen()
         try:
             rows, digest = snapshot.write(collection, _tables(source, collection, tally, seen, parents))
-        except NotShared as refusal:
+        except NotSharedError as refusal:
             return _absent(collection, district, snapshot, f"not shared (status {refusal.status})", started)
         reason = seen.moved(tally)
+        _keep_unreadable(snapshot, collection, seen.unreadable)
         proof = Proof(
             collection=collection,
             state="incomplete" if reason else "complete",
@@ -135,18 +138,20 @@ class _Seen:
         self.ids: set[str] = set()
         self.rows = 0
         self.left_out = 0
-        self.last = ""
+        self.unreadable: list[tuple[str, str, str]] = []
 
     def moved(self, tally: Tally) -> str | None:
         """Why the pull cannot be trusted to be whole, or None."""
-        twice = self.rows - len(self.ids)
+        if tally.fault:
+            return tally.fault
+        twice = self.rows - len(self.unreadable) - len(self.ids)
         if twice:
             return f"{twice} rows came twice, so the pages shifted while they were read"
         if tally.totals and len(set(tally.totals)) > 1:
             return f"the server's total moved from {tally.totals[0]} to {tally.totals[-1]} while it was read"
         if tally.totals and self.rows < tally.totals[0]:
             return f"{self.rows} rows came of {tally.totals[0]} that the server announced"
-        return None
+        return _nameless(self.unreadable)
 
 
 def _tables(
@@ -154,8 +159,12 @@ def _tables(
 ) -> Iterator[pa.Table]:
     for rows in source.pages(collection, tally):
         seen.rows += len(rows)
-        seen.ids.update(str(row.sourced_id) for row in rows)
-        table, left_out = table_of(rows, collection, parents=parents)
+        good = [row for row in rows if text(row.sourced_id)]
+        seen.ids.update(str(row.sourced_id) for row in good)
+        seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * (
+            len(rows) - len(good)
+        )
+        table, left_out = table_of(good, collection, parents=parents)
         seen.left_out += left_out
         yield table
 

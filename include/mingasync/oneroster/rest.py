@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from itertools import islice
 
 import requests
 from tenacity import (
@@ -16,7 +20,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from include.mingasync.errors import SourceError
+from include.mingasync.errors import MingaSyncError, SourceError
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.auth import Bearer
 from include.mingasync.oneroster.decode import Row, rows_of
@@ -26,17 +30,22 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 6
 _TIMEOUT = (10.0, 120.0)
 _BUSY = frozenset({429, 500, 502, 503, 504})
+_HEAVY = frozenset({500, 502, 504})  # what servers answer to a page that is too much for them
+_TOO_HEAVY = 2  # such answers to one page before its size is halved
+_SMALLEST_PAGE = 50
+_BUDGET = 20_000  # requests for one pull of one collection
+_SAME_PAGE = "the server sent the same page again, so the rows after it cannot be reached"
 
 
-class _Again(Exception):
-    """A passing fault; ``after`` seconds, where the server said how long."""
+class _PassingError(MingaSyncError):
+    """A passing fault; ``after`` seconds, where the server said how long; ``heavy`` when a smaller page may help."""
 
-    def __init__(self, cause: str, after: float | None = None) -> None:
+    def __init__(self, cause: str, after: float | None = None, *, heavy: bool = False) -> None:
         super().__init__(cause)
-        self.after = after
+        self.after, self.heavy = after, heavy
 
 
-class NotShared(Exception):
+class NotSharedError(MingaSyncError):
     """The SIS does not share a collection; ``status`` is what it answered."""
 
     def __init__(self, status: int) -> None:
@@ -46,104 +55,180 @@ class NotShared(Exception):
 
 @dataclass
 class Tally:
-    """What a reading cost, counted as it goes."""
+    """What a reading cost, counted as it goes; ``fault`` is why it cannot be whole."""
 
     pages: int = 0
     requests: int = 0
     retries: int = 0
     bytes: int = 0
     totals: list[int] = field(default_factory=list)
+    fault: str | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, *, requests: int = 0, retries: int = 0, bytes_: int = 0, total: int | None = None) -> None:
+        """Count, from any thread."""
+        with self.lock:
+            self.requests += requests
+            self.retries += retries
+            self.bytes += bytes_
+            if total is not None:
+                self.totals.append(total)
 
 
 class RestSource:
     """One SIS's OneRoster service, spoken to by ``requests``."""
 
-    def __init__(self, access: Access, version: str, page_size: int) -> None:
-        self._root, self._page_size = access.root_url, page_size
-        self._session = requests.Session()
-        self._session.headers["Accept"] = "application/json"
-        self._bearer = Bearer(access, self._session, version, _TIMEOUT[1])
+    def __init__(self, access: Access, version: str, page_size: int, parallel: int = 1) -> None:
+        self._root, self._page_size, self._parallel = access.root_url, page_size, parallel
+        self._own = threading.local()
+        self._bearer = Bearer(access, self._session(), version, _TIMEOUT[1])
+
+    def _session(self) -> requests.Session:
+        """This thread's own session: requests does not promise that one can be shared."""
+        if not hasattr(self._own, "session"):
+            self._own.session = requests.Session()
+            self._own.session.headers["Accept"] = "application/json"
+        return self._own.session  # type: ignore[no-any-return]
 
     def pages(self, collection: str, tally: Tally) -> Iterator[list[Row]]:
-        """Every page of a collection; the end is the first empty page, never the first short one.
+        """Every page of a collection, in order; the end is the first empty page, never the first short one.
 
-        Raises NotShared when the first page is refused, SourceError when the server cannot be read.
+        Once the server has said a total, the pages up to it are fetched by several threads. Raises NotSharedError when the
+        first page is refused, SourceError when the server cannot be read.
         """
-        offset = 0
-        while True:
-            rows = self._page(collection, offset, tally)
-            if not rows:
+        first = self._page(collection, 0, self._page_size, tally)
+        offset, mark = len(first), _mark(first)
+        if first:
+            tally.pages += 1
+            yield first
+        total = tally.totals[0] if tally.totals else 0
+        for rows in self._ranges(collection, offset, total, tally) if first else ():
+            if _mark(rows) == mark:
+                tally.fault = _SAME_PAGE
                 return
             tally.pages += 1
-            yield rows
-            # By what came, not by what was asked: servers clamp pages without saying so.
             offset += len(rows)
-            if (
-                tally.totals
-                and len(set(tally.totals)) == 1
-                and offset == tally.totals[0]
-                and len(rows) < self._page_size
-            ):
+            yield rows
+        # Totals may be too small, or missing: only an empty page is the end.
+        while first and (rows := self._page(collection, offset, self._page_size, tally)):
+            if _mark(rows) == mark:
+                tally.fault = _SAME_PAGE
                 return
+            tally.pages += 1
+            # By what came, not by what was asked: servers clamp pages without saying so.
+            offset, mark = offset + len(rows), _mark(rows)
+            yield rows
 
-    def _page(self, collection: str, offset: int, tally: Tally) -> list[Row]:
+    def _ranges(self, collection: str, step: int, total: int, tally: Tally) -> Iterator[list[Row]]:
+        """The rows between the first page and the total, in order, fetched in a window of a few pages at once."""
+        starts = iter(range(step, total, step))
+        waiting: deque[Future[list[Row]]] = deque()
+        with ThreadPoolExecutor(self._parallel, "oneroster") as threads:
+            try:
+                while True:
+                    for start in islice(starts, 2 * self._parallel - len(waiting)):
+                        stop = min(start + step, total)
+                        waiting.append(threads.submit(self._range, collection, start, stop, tally))
+                    if not waiting:
+                        return
+                    rows = waiting.popleft().result()
+                    if not rows:
+                        return
+                    yield rows
+            finally:
+                threads.shutdown(wait=True, cancel_futures=True)
+
+    def _range(self, collection: str, start: int, stop: int, tally: Tally) -> list[Row]:
+        """The rows from start to stop, by as many requests as the server makes of it; fewer where it has no more."""
+        rows: list[Row] = []
+        while start + len(rows) < stop:
+            more = self._page(collection, start + len(rows), stop - start - len(rows), tally)
+            if not more:
+                break
+            rows += more
+        return rows[: stop - start]
+
+    def _page(self, collection: str, offset: int, limit: int, tally: Tally) -> list[Row]:
+        heavy = 0
+
         def count(state: RetryCallState) -> None:
-            tally.retries += 1
-            log.warning(
-                "%s from %s: %s; trying again",
-                collection,
-                offset,
-                state.outcome and state.outcome.exception(),
-            )
+            nonlocal heavy, limit
+            fault = state.outcome.exception() if state.outcome else None
+            tally.add(retries=1)
+            heavy += getattr(fault, "heavy", False)
+            if heavy >= _TOO_HEAVY and limit > _SMALLEST_PAGE:
+                heavy, limit = 0, max(limit // 2, _SMALLEST_PAGE)
+            log.warning("%s from %s: %s; trying again with %s rows", collection, offset, fault, limit)
 
         retrying = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
             wait=_wait,
-            retry=retry_if_exception_type(_Again),
+            retry=retry_if_exception_type(_PassingError),
             before_sleep=count,
             reraise=True,
         )
         try:
-            return retrying(self._ask, collection, offset, tally)
-        except _Again as fault:
+            return retrying(lambda: self._ask(collection, offset, limit, tally))
+        except _PassingError as fault:
             raise SourceError(
-                f"The SIS could not be read: {collection} from row {offset} failed {_ATTEMPTS} times, last with {fault}. "
-                "Try again later, or tell the SIS's support. Nothing was changed."
+                f"The SIS could not be read: {collection} from row {offset} failed {_ATTEMPTS} times, "
+                f"last with {fault}. Try again later, or tell the SIS's support. Nothing was changed."
             ) from None
 
-    def _ask(self, collection: str, offset: int, tally: Tally, fresh: bool = False) -> list[Row]:
-        tally.requests += 1
+    def _ask(self, collection: str, offset: int, limit: int, tally: Tally, fresh: bool = False) -> list[Row]:
+        tally.add(requests=1)
+        if tally.requests > _BUDGET:
+            raise SourceError(
+                f"{_BUDGET} requests were not enough to read {collection}; the SIS may never say where it ends. "
+                "Raise sis.page_size in the district file, or tell the SIS's support. Nothing was changed."
+            )
+        header = self._bearer.header()
         try:
-            answer = self._session.get(
+            answer = self._session().get(
                 f"{self._root}/{collection}",
-                params={"limit": self._page_size, "offset": offset},
-                headers=self._bearer.header(),
+                params={"limit": limit, "offset": offset},
+                headers=header,
+                auth=self._bearer.signer,
                 timeout=_TIMEOUT,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise _Again(type(error).__name__) from None
+            raise _PassingError(type(error).__name__, heavy=isinstance(error, requests.ReadTimeout)) from None
         status = answer.status_code
-        if status == 401 and not fresh and self._bearer.refused():
-            return self._ask(collection, offset, tally, fresh=True)
-        if status in _BUSY:
-            raise _Again(f"status {status}", _retry_after(answer))
-        if status == 204 or (status == 404 and offset > 0):
-            return []
-        if status in (401, 403, 404):
-            raise NotShared(status)
-        if status != 200:
-            raise SourceError(
-                f"The SIS answered {collection} with status {status}. Check the address in the Connection. Nothing was changed."
-            )
-        tally.bytes += len(answer.content)
-        total = answer.headers.get("X-Total-Count") or answer.headers.get("x-count") or ""
-        if total.strip().isdigit():
-            tally.totals.append(int(total))
-        try:
-            return rows_of(answer.content, collection)
-        except SourceError as error:
-            raise _Again(str(error)) from None
+        if status == 401 and not fresh and self._bearer.refused(header):
+            return self._ask(collection, offset, limit, tally, fresh=True)
+        return _rows(answer, collection, offset, tally)
+
+
+def _rows(answer: requests.Response, collection: str, offset: int, tally: Tally) -> list[Row]:
+    """The rows of an answer; NotSharedError, _PassingError or SourceError say why there are none."""
+    status = answer.status_code
+    if status in _BUSY:
+        raise _PassingError(f"status {status}", _retry_after(answer), heavy=status in _HEAVY)
+    if status == 204 or (status == 404 and offset > 0):
+        return []
+    if status in (401, 403, 404):
+        if offset > 0:
+            # What was shared a moment ago: a fault that passes, never the end of the collection.
+            raise _PassingError(f"status {status}")
+        raise NotSharedError(status)
+    if status != 200:
+        raise SourceError(
+            f"The SIS answered {collection} with status {status}. Check the address in the Connection. "
+            "Nothing was changed."
+        )
+    total = (answer.headers.get("X-Total-Count") or answer.headers.get("X-Count") or "").strip()
+    try:
+        rows = rows_of(answer.content, collection)
+    except SourceError as error:
+        raise _PassingError(str(error)) from None
+    tally.add(bytes_=len(answer.content), total=int(total) if total.isdigit() else None)
+    return rows
+
+
+def _mark(rows: Sequence[Row]) -> tuple[str, ...]:
+    """What a page is known by, to see that a server sends the same one again."""
+    return tuple(str(row.sourced_id) for row in rows)
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=20)
