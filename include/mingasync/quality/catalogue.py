@@ -1,7 +1,10 @@
 """Every rule the data are held to: its severity, what it says to a person, and the cure."""
 
+# ruff: noqa: E501 (a sentence stays on its line)
+
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +13,7 @@ Severity = Literal["critical", "error", "warning"]
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. ``error`` sets the record aside; ``warning`` only tells; ``critical`` stops the run before any change."""
+    """One rule: ``error`` sets the record aside, ``warning`` only tells, ``critical`` stops the run."""
 
     id: str
     resource: str
@@ -20,15 +23,28 @@ class Rule:
 
 
 def _rules(resource: str, *rules: tuple[str, Severity, str, str]) -> list[Rule]:
-    return [Rule(f"{resource}.{name}", resource, severity, message, fix) for name, severity, message, fix in rules]
+    return [
+        Rule(f"{resource}.{name}", resource, severity, message, fix) for name, severity, message, fix in rules
+    ]
 
 
-_ID = ("id_missing", "error", "A record has no sourcedId, so nobody can say what it is.", "Have {sis} send every record's sourcedId.")
+_ID = (
+    "id_missing",
+    "error",
+    "A record has no sourcedId, so nobody can say what it is.",
+    "Have {sis} send every record's sourcedId.",
+)
 _TWICE = (
     "id_twice",
     "error",
     "Two different records bear this sourcedId; the last one was taken, this one set aside.",
     "Remove the double record in {sis}.",
+)
+_SAME = (
+    "id_twice_same",
+    "warning",
+    "Sent more than once, word for word the same; one was taken.",
+    "Nothing is wrong with the data; have {sis} send each record once.",
 )
 _STATUS = (
     "status_unknown",
@@ -38,53 +54,242 @@ _STATUS = (
 )
 
 RULES: tuple[Rule, ...] = (
-    *_rules("orgs", _ID, _TWICE, _STATUS, ("none", "critical", "The SIS sent no orgs.", "Share orgs in {sis}.")),
+    *_rules(
+        "orgs",
+        _ID,
+        _TWICE,
+        _SAME,
+        _STATUS,
+        ("none", "critical", "The SIS sent no orgs.", "Share orgs in {sis}."),
+        (
+            "parent_unknown",
+            "warning",
+            "The org's parent is not shared.",
+            "Share the parent org in {sis}, or remove the link.",
+        ),
+    ),
     *_rules(
         "academicSessions",
         _ID,
         _TWICE,
+        _SAME,
         _STATUS,
-        ("dates", "error", "Start or end is no date, or the end lies before the start.", "Correct the term's dates in {sis}."),
-        ("over", "warning", "Every session of the SIS lies in the past.", "Share the current school year in {sis}."),
+        (
+            "dates",
+            "error",
+            "Start or end is no date, or the end lies before the start.",
+            "Correct the term's dates in {sis}.",
+        ),
+        (
+            "parent_unknown",
+            "warning",
+            "The session's parent is not shared.",
+            "Share the school year above it in {sis}.",
+        ),
+        (
+            "wrong_year",
+            "critical",
+            "Every session of the SIS ended more than 120 days ago: this is last year's data.",
+            "Share the current school year in {sis}.",
+        ),
+        (
+            "over",
+            "warning",
+            "Every session of the SIS lies in the past.",
+            "Share the current school year in {sis}.",
+        ),
     ),
-    *_rules("courses", _ID, _TWICE, _STATUS),
+    *_rules(
+        "courses",
+        _ID,
+        _TWICE,
+        _SAME,
+        _STATUS,
+        (
+            "org_unknown",
+            "warning",
+            "The course's org is not shared.",
+            "Share the org in {sis}, or remove the link.",
+        ),
+    ),
     *_rules(
         "classes",
         _ID,
         _TWICE,
+        _SAME,
         _STATUS,
-        ("school_missing", "error", "The class names no school, or one that the SIS does not share.", "Give the class a school in {sis}, or share it."),
-        ("terms_unknown", "warning", "The class lies in a term that the SIS does not share.", "Share all terms in {sis}."),
-        ("course_unknown", "warning", "The class's course is not shared; title, grades and subject may be missing.", "Share courses in {sis}."),
+        (
+            "school_missing",
+            "error",
+            "The class names no school, or one that the SIS does not share.",
+            "Give the class a school in {sis}, or share it.",
+        ),
+        (
+            "terms_unknown",
+            "warning",
+            "The class lies in a term that the SIS does not share.",
+            "Share all terms in {sis}.",
+        ),
+        (
+            "terms_none",
+            "warning",
+            "The class lies in no term, so it becomes no list.",
+            "Give the class a term in {sis}.",
+        ),
+        (
+            "course_unknown",
+            "warning",
+            "The class's course is not shared; title, grades and subject may be missing.",
+            "Share courses in {sis}.",
+        ),
     ),
     *_rules(
         "users",
         _ID,
         _TWICE,
+        _SAME,
         _STATUS,
         ("none", "critical", "The SIS sent no users.", "Share users in {sis}."),
         ("no_roles", "critical", "No user of the SIS has a role.", "Have {sis} send the users' roles."),
-        ("role_unknown", "error", "The user's role is none that OneRoster knows.", "Correct the role in {sis}."),
+        (
+            "role_unknown",
+            "error",
+            "The user's role is none that OneRoster knows.",
+            "Correct the role in {sis}.",
+        ),
+        (
+            "role_partly_unknown",
+            "warning",
+            "One of the user's roles is none that OneRoster knows; the others count.",
+            "Correct the role in {sis}.",
+        ),
+        ("name_blank", "warning", "The given or family name is blank.", "Enter the name in {sis}."),
+        (
+            "email_shared",
+            "warning",
+            "Different people have the same e-mail address.",
+            "Give everybody their own address in {sis}.",
+        ),
+        (
+            "username_shared",
+            "warning",
+            "Different people have the same username.",
+            "Give everybody their own username in {sis}.",
+        ),
+        (
+            "agents_unknown",
+            "warning",
+            "A parent or guardian named by the user is not shared.",
+            "Share parents in {sis}, or remove the link.",
+        ),
         ("org_missing", "warning", "The user belongs to no school.", "Give the user a school in {sis}."),
         ("email_malformed", "warning", "The user's e-mail address is none.", "Correct the address in {sis}."),
-        ("unreadable", "error", "The record could not be read.", "Correct the record in {sis}."),
     ),
     *_rules(
         "enrollments",
         _ID,
         _TWICE,
+        _SAME,
         _STATUS,
-        ("user_unknown", "error", "The enrollment names a user that the SIS does not share.", "Share the user in {sis}, or remove the enrollment."),
-        ("class_unknown", "error", "The enrollment names a class that the SIS does not share.", "Share the class in {sis}, or remove the enrollment."),
-        ("waits_for_class", "error", "The enrollment waits for its class, which was set aside.", "Correct the class in {sis}."),
-        ("waits_for_user", "error", "The enrollment waits for its user, who was set aside.", "Correct the user in {sis}."),
-        ("dates", "warning", "Begin or end is no date, or the end lies before the beginning.", "Correct the dates in {sis}."),
+        (
+            "user_unknown",
+            "error",
+            "The enrollment names a user that the SIS does not share.",
+            "Share the user in {sis}, or remove the enrollment.",
+        ),
+        (
+            "class_unknown",
+            "error",
+            "The enrollment names a class that the SIS does not share.",
+            "Share the class in {sis}, or remove the enrollment.",
+        ),
+        (
+            "waits_for_class",
+            "error",
+            "The enrollment waits for its class, which was set aside.",
+            "Correct the class in {sis}.",
+        ),
+        (
+            "waits_for_user",
+            "error",
+            "The enrollment waits for its user, who was set aside.",
+            "Correct the user in {sis}.",
+        ),
+        (
+            "role_unknown",
+            "warning",
+            "The role in the class is neither student nor teacher nor another that OneRoster knows.",
+            "Correct the role in {sis}.",
+        ),
+        (
+            "outside_terms",
+            "warning",
+            "The enrollment begins after all terms of its class, or ends before them.",
+            "Correct the enrollment's dates or the class's terms in {sis}.",
+        ),
+        (
+            "dates",
+            "warning",
+            "Begin or end is no date, or the end lies before the beginning.",
+            "Correct the dates in {sis}.",
+        ),
     ),
     *[
-        Rule(f"{name}.ids_twice_en_masse", name, "critical", f"More than 5 % of the {name} share their sourcedId with another.",
-             "Have {sis} repair its OneRoster export; nothing can be told apart.")
+        rule
         for name in ("orgs", "academicSessions", "courses", "classes", "users", "enrollments")
+        for rule in _rules(
+            name,
+            ("unreadable", "error", "The record could not be read.", "Correct the record in {sis}."),
+            (
+                "ids_twice_en_masse",
+                "critical",
+                f"More than 5 % of the {name} share their sourcedId with another.",
+                "Have {sis} repair its OneRoster export; nothing can be told apart.",
+            ),
+            (
+                "column_empty",
+                "critical",
+                f"A column that every one of the {name} needs is entirely empty.",
+                "Share the column in {sis}: its export or the permissions of the key leave it out.",
+            ),
+            (
+                "halved",
+                "warning",
+                f"Fewer than half of the {name} of the last night were sent.",
+                "If this is not so in {sis}, check its sharing and permissions; nobody is archived beyond the safety limits.",
+            ),
+        )
     ],
-)  # fmt: skip
+    *[
+        rule
+        for name in ("courses", "classes", "users")
+        for rule in _rules(
+            name,
+            (
+                "grade_unknown",
+                "warning",
+                "The grade is none that CEDS knows; it counts as a grade of the district's own.",
+                "Correct the grade in {sis}, or leave it if it is meant.",
+            ),
+        )
+    ],
+)
 
 BY_ID: dict[str, Rule] = {rule.id: rule for rule in RULES}
+
+
+def as_table() -> str:
+    """The rules as a table in Markdown, for docs/data-quality.md."""
+    order = {"critical": 0, "error": 1, "warning": 2}
+    rows = sorted(RULES, key=lambda rule: (order[rule.severity], rule.id))
+    lines = [
+        f"| `{rule.id}` | {rule.severity} | {rule.message} | {rule.fix.format(sis='the SIS')} |"
+        for rule in rows
+    ]
+    return (
+        "\n".join(["| rule | severity | what is wrong | cure |", "| --- | --- | --- | --- |", *lines]) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_table())

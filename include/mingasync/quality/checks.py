@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from include.mingasync.oneroster.records import PARENT_ROLES
+from include.mingasync.quality.catalogue import BY_ID
 from include.mingasync.rosters.people import ROLE_OF
 
 Frames = Mapping[str, pd.DataFrame]
@@ -17,84 +17,194 @@ _KNOWN_ROLES = frozenset(ROLE_OF) | PARENT_ROLES
 
 
 def record_checks(frames: Frames) -> dict[str, pd.DataFrame]:
-    """Per collection, a boolean column per rule of single records, named as in the catalogue, in the records' order."""
+    """Per collection, a boolean column per rule of single records: true where the record keeps it."""
     checks = {name: _common(frame) for name, frame in frames.items()}
-    checks["academicSessions"]["dates"] = _in_order(frames["academicSessions"], "start_date", "end_date", required=True)
+    sessions = frames["academicSessions"]
+    checks["academicSessions"]["dates"] = _in_order(sessions, "start_date", "end_date", required=True)
+    for name, link, target, rule in (
+        ("orgs", "parent_id", "orgs", "parent_unknown"),
+        ("academicSessions", "parent_id", "academicSessions", "parent_unknown"),
+        ("courses", "org_id", "orgs", "org_unknown"),
+        ("classes", "course_id", "courses", "course_unknown"),
+    ):
+        checks[name][rule] = _known(frames[name], link, frames[target]) | ~live(frames[name])
     _check_classes(frames, checks["classes"])
     _check_users(frames["users"], checks["users"])
     _check_enrollments(frames, checks)
     return checks
 
 
+def live(frame: pd.DataFrame) -> pd.Series:
+    """Which records are active: who only leaves needs no content."""
+    return _sure(frame["status"].eq("active"))
+
+
+def lists(column: pd.Series) -> list[Sequence[str]]:
+    """The lists in a column, an empty one where there is none."""
+    return [() if value is None or value is pd.NA or isinstance(value, float) else value for value in column]
+
+
+def _sure(answers: pd.Series) -> pd.Series:
+    return answers.fillna(False).astype(bool)
+
+
+def _filled(column: pd.Series) -> pd.Series:
+    return _sure(column.str.strip().ne(""))
+
+
+def _known(frame: pd.DataFrame, link: str, target: pd.DataFrame) -> pd.Series:
+    """Which records' link leads somewhere; one that is not filled leads nowhere and misses nothing."""
+    return frame[link].isin(set(target["sourced_id"].dropna())) | ~_filled(frame[link])
+
+
 def _common(frame: pd.DataFrame) -> pd.DataFrame:
     ids = frame["sourced_id"]
+    last = ~ids.duplicated(keep="last") | ids.isna()
+    same = _same_as_the_last(frame) & ~last
     return pd.DataFrame(
         {
-            "id_missing": ids.notna() & (ids != ""),
-            "id_twice": ~ids.duplicated(keep="last") | ids.isna(),
-            "status_unknown": frame["status"].isin(_STATUSES),
+            "id_missing": _filled(ids),
+            "id_twice": last | same,
+            "id_twice_same": ~same,
+            "status_unknown": _sure(frame["status"].isin(_STATUSES)),
         },
         index=frame.index,
-    ).fillna(False).astype(bool)
+    )
+
+
+def _same_as_the_last(frame: pd.DataFrame) -> pd.Series:
+    """Which records say, word for word, what the last one with their sourcedId says."""
+    same = pd.Series(False, index=frame.index)
+    twins = frame[frame["sourced_id"].duplicated(keep=False) & frame["sourced_id"].notna()]
+    if not twins.empty:
+        words = pd.Series(
+            [repr([_plain(cell) for cell in row]) for row in twins.itertuples(index=False)], index=twins.index
+        )
+        same[twins.index] = words == words.groupby(twins["sourced_id"]).transform("last")
+    return same
+
+
+def _plain(cell: object) -> object:
+    return (
+        [str(one) for one in cell] if hasattr(cell, "__iter__") and not isinstance(cell, str) else str(cell)
+    )
+
+
+def day(column: pd.Series) -> pd.Series:
+    """The dates of a column, NaT where there is none or it is none."""
+    return pd.to_datetime(column.astype(object), errors="coerce", format="ISO8601", utc=True)
 
 
 def _in_order(frame: pd.DataFrame, first: str, last: str, required: bool) -> pd.Series:
-    start = pd.to_datetime(frame[first], errors="coerce", format="ISO8601", utc=True)
-    end = pd.to_datetime(frame[last], errors="coerce", format="ISO8601", utc=True)
-    readable = (start.notna() | (frame[first].isna() & (not required))) & (end.notna() | (frame[last].isna() & (not required)))
+    start, end = day(frame[first]), day(frame[last])
+    readable = (start.notna() | (~_filled(frame[first]) & (not required))) & (
+        end.notna() | (~_filled(frame[last]) & (not required))
+    )
     return readable & ~(end < start)
 
 
 def _check_classes(frames: Frames, checks: pd.DataFrame) -> None:
     classes = frames["classes"]
-    live = classes["status"].eq("active").fillna(False).astype(bool)
+    leaving, own = ~live(classes), lists(classes["term_ids"])
     terms = set(frames["academicSessions"]["sourced_id"].dropna())
-    courses = set(frames["courses"]["sourced_id"].dropna())
-    checks["school_missing"] = classes["school_id"].isin(set(frames["orgs"]["sourced_id"].dropna())) | ~live
-    checks["terms_unknown"] = pd.Series([terms.issuperset(own) for own in classes["term_ids"]], index=classes.index, dtype=bool) | ~live
-    checks["course_unknown"] = classes["course_id"].isin(courses) | classes["course_id"].isna() | ~live
+    checks["school_missing"] = (
+        _sure(classes["school_id"].isin(set(frames["orgs"]["sourced_id"].dropna()))) | leaving
+    )
+    checks["terms_unknown"] = (
+        pd.Series([terms.issuperset(ids) for ids in own], index=classes.index, dtype=bool) | leaving
+    )
+    checks["terms_none"] = pd.Series([len(ids) > 0 for ids in own], index=classes.index, dtype=bool) | leaving
 
 
 def _check_users(users: pd.DataFrame, checks: pd.DataFrame) -> None:
-    # Who only leaves needs no content.
-    leaving = ~users["status"].eq("active").fillna(False).astype(bool) | users["enabled"].eq(False).fillna(False).astype(bool)
-    known = [any(str(role).strip().lower() in _KNOWN_ROLES for role in roles) for roles in users["roles"]]
-    checks["role_unknown"] = pd.Series(known, index=users.index, dtype=bool) | leaving
-    checks["org_missing"] = pd.Series([len(orgs) > 0 for orgs in users["org_ids"]], index=users.index, dtype=bool) | leaving
-    email = users["email"].astype("string")
-    checks["email_malformed"] = email.str.fullmatch(_EMAIL).fillna(True).astype(bool) | leaving
+    leaving = ~live(users) | _sure(users["enabled"].eq(False))
+    roles = [[str(role).strip().lower() for role in own if role] for own in lists(users["roles"])]
+    known = pd.Series(
+        [any(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool
+    )
+    every = pd.Series(
+        [all(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool
+    )
+    checks["role_unknown"] = known | leaving
+    checks["role_partly_unknown"] = every | ~known | leaving
+    checks["org_missing"] = (
+        pd.Series([len(orgs) > 0 for orgs in lists(users["org_ids"])], index=users.index, dtype=bool)
+        | leaving
+    )
+    checks["name_blank"] = (_filled(users["given_name"]) & _filled(users["family_name"])) | leaving
+    checks["email_malformed"] = (
+        users["email"].str.fullmatch(_EMAIL).fillna(True).astype(bool) | ~_filled(users["email"]) | leaving
+    )
+    ids = set(users["sourced_id"].dropna())
+    checks["agents_unknown"] = (
+        pd.Series([ids.issuperset(own) for own in lists(users["agent_ids"])], index=users.index, dtype=bool)
+        | leaving
+    )
+    # Families share an address, so contacts are not looked at.
+    parents = pd.Series(
+        [len(own) > 0 and PARENT_ROLES.issuperset(own) for own in roles], index=users.index, dtype=bool
+    )
+    role = pd.Series([own[0] if own else "" for own in roles], index=users.index, dtype="string").map(
+        lambda one: ROLE_OF.get(one, one)
+    )
+    human = (role.astype("string") + "\x1f" + users["identifier"].str.casefold()).fillna(
+        "\x1e" + users["sourced_id"]
+    )
+    email = users["email"].str.strip().str.casefold()
+    checks["email_shared"] = _of_one(email, human) | leaving | parents
+    checks["username_shared"] = (
+        _of_one(users["username"].str.strip().str.casefold(), human + "\x1f" + email.fillna(""))
+        | leaving
+        | parents
+    )
+    for name in ("email_shared", "username_shared"):
+        checks[name] = checks[name].astype(bool)
+
+
+def _of_one(values: pd.Series, human: pd.Series) -> pd.Series:
+    """Which values belong to one human only; blank ones belong to nobody."""
+    pairs = pd.DataFrame({"value": values, "human": human})[_filled(values)].drop_duplicates()
+    return ~values.isin(set(pairs.loc[pairs["value"].duplicated(keep=False), "value"]))
 
 
 def _check_enrollments(frames: Frames, checks: dict[str, pd.DataFrame]) -> None:
     enrollments, own = frames["enrollments"], checks["enrollments"]
-    live = enrollments["status"].eq("active").fillna(False).astype(bool)
+    leaving = ~live(enrollments)
     for link, resource, name in (("user_id", "users", "user"), ("class_id", "classes", "class")):
         shared = frames[resource]["sourced_id"]
-        aside = set(shared[~_kept(checks[resource], resource)].dropna())
-        own[f"{name}_unknown"] = enrollments[link].isin(set(shared.dropna())) | ~live
-        own[f"waits_for_{name}"] = ~enrollments[link].isin(aside) | ~live
-    own["dates"] = _in_order(enrollments, "begin_date", "end_date", required=False) | ~live
+        aside = set(shared[~kept(checks[resource], resource)].dropna())
+        own[f"{name}_unknown"] = enrollments[link].isin(set(shared.dropna())) | leaving
+        own[f"waits_for_{name}"] = ~enrollments[link].isin(aside) | leaving
+    own["role_unknown"] = _sure(enrollments["role"].str.strip().str.lower().isin(_KNOWN_ROLES)) | leaving
+    own["dates"] = _in_order(enrollments, "begin_date", "end_date", required=False) | leaving
+    first, last = _spans(frames)
+    begin, end = day(enrollments["begin_date"]), day(enrollments["end_date"])
+    outside = (begin > day(enrollments["class_id"].map(last))) | (
+        end < day(enrollments["class_id"].map(first))
+    )
+    own["outside_terms"] = ~outside | leaving
 
 
-def _kept(checks: pd.DataFrame, resource: str) -> pd.Series:
+def _spans(frames: Frames) -> tuple[pd.Series, pd.Series]:
+    """The first and the last day of each class's terms, by class; nothing where a term has no dates."""
+    classes = pd.DataFrame(
+        {"class_id": frames["classes"]["sourced_id"], "term": lists(frames["classes"]["term_ids"])}
+    ).explode("term")
+    sessions = (
+        frames["academicSessions"].dropna(subset=["sourced_id"]).drop_duplicates("sourced_id", keep="last")
+    )
+    sessions = sessions.set_index("sourced_id")
+    dated = classes.assign(
+        first=day(classes["term"].map(sessions["start_date"])),
+        last=day(classes["term"].map(sessions["end_date"])),
+    ).dropna()
+    spans = dated.groupby("class_id").agg({"first": "min", "last": "max"})
+    return spans["first"].dt.strftime("%Y-%m-%d"), spans["last"].dt.strftime("%Y-%m-%d")
+
+
+def kept(checks: pd.DataFrame, resource: str) -> pd.Series:
     """Which records are not set aside: those that keep every rule of severity error."""
-    from include.mingasync.quality.catalogue import BY_ID
-
-    errors = [name for name in checks if BY_ID[f"{resource}.{name}"].severity == "error" and name != "id_twice"]
+    errors = [
+        name for name in checks if BY_ID[f"{resource}.{name}"].severity == "error" and name != "id_twice"
+    ]
     return checks[errors].all(axis="columns") if errors else pd.Series(True, index=checks.index)
-
-
-def whole_faults(frames: Frames, checks: Mapping[str, pd.DataFrame], night: dt.date) -> list[str]:
-    """The rules about whole collections that are broken."""
-    faults = [f"{name}.none" for name in ("orgs", "users") if frames[name].empty]
-    users = frames["users"]
-    if len(users) and not any(len(roles) and any(roles) for roles in users["roles"]):
-        faults.append("users.no_roles")
-    for name, frame in frames.items():
-        twice = len(frame) - int(checks[name]["id_twice"].sum())
-        if twice > 1 and twice > 0.05 * len(frame):
-            faults.append(f"{name}.ids_twice_en_masse")
-    ends = frames["academicSessions"]["end_date"].dropna()
-    if len(ends) and (ends < night.isoformat()).all():
-        faults.append("academicSessions.over")
-    return faults

@@ -1,0 +1,84 @@
+"""The rules about whole collections: what no single record can show."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from include.mingasync.quality.checks import Frames, day, lists, live
+from include.mingasync.rosters.grades import known_grade
+
+#: What every record must have; one record may lack it, all of them may not.
+_NEEDED = {
+    "orgs": ("sourced_id", "name", "type"),
+    "academicSessions": ("sourced_id", "start_date", "end_date"),
+    "courses": ("sourced_id",),
+    "classes": ("sourced_id", "title", "school_id"),
+    "users": ("sourced_id", "given_name", "family_name"),
+    "enrollments": ("sourced_id", "class_id", "user_id", "role"),
+}
+#: Fewer records than this prove nothing about a column, or about a collection that shrank.
+_ENOUGH = 5
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A broken rule of a whole collection; ``detail`` adds numbers to the catalogue's sentence."""
+
+    rule: str
+    detail: str = ""
+
+
+def whole_faults(
+    frames: Frames, checks: Mapping[str, pd.DataFrame], night: dt.date, previous_rows: Mapping[str, int]
+) -> list[Fault]:
+    """The rules about whole collections that are broken."""
+    faults = [Fault(f"{name}.none") for name in ("orgs", "users") if frames[name].empty]
+    for name, frame in frames.items():
+        faults += _empty_columns(name, frame)
+        twice = len(frame) - int(checks[name]["id_twice"].sum())
+        if twice > 1 and twice > 0.05 * len(frame):
+            faults.append(Fault(f"{name}.ids_twice_en_masse", f"{twice} of {len(frame)}."))
+        before = previous_rows.get(name) or 0
+        if before >= _ENOUGH and 2 * len(frame) < before:
+            faults.append(Fault(f"{name}.halved", f"{len(frame)} now, {before} then."))
+    return [*faults, *_roles(frames["users"]), *_year(frames["academicSessions"], night), *_grades(frames)]
+
+
+def _empty_columns(name: str, frame: pd.DataFrame) -> Iterator[Fault]:
+    here = frame[live(frame)]
+    for column in _NEEDED[name]:
+        if len(here) >= _ENOUGH and here[column].fillna("").str.strip().eq("").all():
+            yield Fault(f"{name}.column_empty", f"Column {column}, {len(here)} records.")
+
+
+def _roles(users: pd.DataFrame) -> Iterator[Fault]:
+    if len(users) and not any(any(roles) for roles in lists(users["roles"])):
+        yield Fault("users.no_roles")
+
+
+def _year(sessions: pd.DataFrame, night: dt.date) -> Iterator[Fault]:
+    ends = day(sessions.loc[live(sessions), "end_date"]).dropna()
+    if ends.empty:
+        return
+    ago = (pd.Timestamp(night, tz="UTC") - ends.max()).days
+    if ago > 120:
+        yield Fault("academicSessions.wrong_year", f"The last one ended {ago} days ago.")
+    elif ago > 0:
+        yield Fault("academicSessions.over")
+
+
+def _grades(frames: Frames) -> Iterator[Fault]:
+    for name in ("courses", "classes", "users"):
+        codes = (
+            pd.Series(lists(frames[name].loc[live(frames[name]), "grades"]), dtype=object).explode().dropna()
+        )
+        for code, number in codes.astype(str).str.strip().value_counts().sort_index().items():
+            if code and not known_grade(str(code)):
+                yield Fault(
+                    f"{name}.grade_unknown",
+                    f"{number} {'record' if number == 1 else 'records'} with '{code}'.",
+                )

@@ -1,0 +1,141 @@
+"""Forty kinds of dirt: each found under its rule, none of them touching what is clean."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+from include.mingasync.oneroster.records import COLUMNS
+from include.mingasync.quality.catalogue import BY_ID
+from include.mingasync.quality.prove import Findings, prove
+from tests.integration.directory.world import klass, user
+from tests.unit.quality.dirt import FORTY, Dirt, Rows, clean, frames
+
+NIGHT = dt.date(2026, 11, 24)
+
+
+def proven(rows: Rows, unreadable: pd.DataFrame | None = None) -> Findings:
+    before = {name: len(own) for name, own in clean().items()}
+    return prove(frames(rows), night=NIGHT, sis_name="Skyward", unreadable=unreadable, previous_rows=before)
+
+
+def test_a_clean_district_has_no_issues() -> None:
+    findings = proven(clean())
+    assert findings.issues.to_dict("records") == [] and findings.set_aside.empty
+    assert findings.counts == {"critical": 0, "error": 0, "warning": 0}
+
+
+@pytest.mark.parametrize("dirt", FORTY, ids=lambda dirt: dirt.name)
+def test_each_kind_of_dirt_is_told(dirt: Dirt) -> None:
+    rows = clean()
+    dirt.throw(rows)
+    findings = proven(rows)
+    found = findings.issues[findings.issues["rule"] == dirt.rule]
+    assert len(found), findings.issues["rule"].tolist()
+    assert set(found["severity"]) == {dirt.severity}
+    assert not found["message"].str.contains("None|nan|NA").any()
+    assert (
+        found["fix"].str.contains("Skyward").all() and not found["fix"].str.contains("{", regex=False).any()
+    )
+    if dirt.sourced_id:
+        assert dirt.sourced_id in set(found["sourced_id"])
+    assert found["message"].str.contains(dirt.says, regex=False).any()
+    assert bool(findings.critical) == (findings.counts["critical"] > 0)
+    if dirt.severity == "critical":
+        assert findings.critical
+
+
+@pytest.mark.parametrize(
+    "dirt", [one for one in FORTY if one.severity == "warning"], ids=lambda dirt: dirt.name
+)
+def test_a_warning_sets_nothing_aside(dirt: Dirt) -> None:
+    rows = clean()
+    dirt.throw(rows)
+    if dirt.rule != "users.halved":  # whose enrollments rightly miss their users
+        assert proven(rows).set_aside.empty
+
+
+def test_what_is_bad_is_set_aside_with_all_that_hangs_on_it_and_nothing_else() -> None:
+    rows = clean()
+    rows["classes"][0]["school_id"] = "S9"
+    rows["users"][1]["roles"] = ["wizard"]
+    aside = proven(rows).set_aside
+    assert set(aside.loc[aside["resource"] == "classes", "sourced_id"]) == {"C0"}
+    assert set(aside.loc[aside["resource"] == "users", "sourced_id"]) == {"u1"}
+    wait = {
+        one["sourced_id"] for one in rows["enrollments"] if one["class_id"] == "C0" or one["user_id"] == "u1"
+    }
+    assert set(aside.loc[aside["resource"] == "enrollments", "sourced_id"]) == wait
+
+
+def test_of_two_records_with_one_id_the_id_stays_in() -> None:
+    rows = clean()
+    rows["users"].append(user("u1", given_name="Else"))
+    assert proven(rows).set_aside.empty
+
+
+def test_who_leaves_needs_no_content() -> None:
+    rows = clean()
+    bare = {"sourced_id": "u8", "status": "tobedeleted"}
+    rows["users"] += [bare, user("u9", roles=["wizard"], enabled=False)]
+    rows["classes"].append(klass("C9", school_id="S9", terms=(), status="inactive"))
+    assert proven(rows).issues.empty
+
+
+def test_the_several_records_of_one_human_share_e_mail_and_username() -> None:
+    rows = clean()
+    rows["users"].append(rows["users"][0] | {"sourced_id": "u0b", "org_ids": ["S2"]})
+    assert proven(rows).issues.empty
+
+
+def test_parents_share_an_address() -> None:
+    rows = clean()
+    rows["users"] += [
+        user("p1", "parent", email="us@example.org"),
+        user("p2", "guardian", email="us@example.org"),
+    ]
+    assert proven(rows).issues.empty
+
+
+def test_warnings_are_told_once_with_twenty_examples() -> None:
+    rows = clean()
+    rows["users"] = [user(f"u{number}", org_ids=[]) for number in range(30)]
+    found = proven(rows).issues
+    (told,) = found.loc[found["rule"] == "users.org_missing", "message"]
+    assert told.startswith("30 records: ") and told.endswith("u19 …)") and "u20" not in told
+
+
+def test_records_that_could_not_be_read_are_set_aside_under_their_collection() -> None:
+    bad = pd.DataFrame(
+        [("classes", "C7", "grades is a number")], columns=["resource", "sourced_id", "reason"]
+    )
+    findings = proven(clean(), bad)
+    (issue,) = findings.issues.to_dict("records")
+    assert (issue["rule"], issue["severity"]) == ("classes.unreadable", "error")
+    assert issue["message"] == "The record could not be read: grades is a number."
+    assert findings.set_aside.to_dict("records") == [
+        {"resource": "classes", "sourced_id": "C7", "rule": "classes.unreadable"}
+    ]
+
+
+def test_all_forty_at_once_crash_nothing() -> None:
+    rows = clean()
+    for dirt in FORTY:
+        if dirt.severity != "critical" and dirt.rule != "users.halved":
+            dirt.throw(rows)
+    assert proven(rows).counts["error"] > 10
+
+
+def test_nothing_shared_but_people_is_fine() -> None:
+    rows = clean()
+    for name in ("academicSessions", "courses", "classes", "enrollments"):
+        rows[name] = []
+    assert prove(frames(rows), night=NIGHT, sis_name="generic").issues.empty
+
+
+def test_every_rule_has_a_kind_of_dirt_or_is_the_same_rule_of_another_collection() -> None:
+    thrown = {dirt.rule.split(".")[1] for dirt in FORTY} | {"unreadable"}
+    assert {rule.split(".")[1] for rule in BY_ID} <= thrown
+    assert {rule.resource for rule in BY_ID.values()} == set(COLUMNS)
