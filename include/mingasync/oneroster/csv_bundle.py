@@ -66,6 +66,16 @@ def tables(
             yield table
 
 
+def first_rows(collection: str, access: Access, reading: Reading) -> list[Row]:
+    """A few rows of a collection, to see that its file is there and has the columns; raises as ``tables`` does."""
+    with open_bundle(access) as files:
+        _mode(collection, files, _modes(files), reading)
+        if reading.absent:
+            return []
+        roles = _roles(files, _modes(files)) if collection == "users" else None
+        return list(islice(_rows(collection, files, reading, roles), 100))
+
+
 def _modes(files: Files) -> dict[str, str]:
     """What the manifest says of each file, both in lower case; empty when there is no manifest."""
     if "manifest" not in files:

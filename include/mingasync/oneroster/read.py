@@ -13,6 +13,7 @@ from include.mingasync.errors import SourceError
 from include.mingasync.oneroster import csv_bundle
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.decode import table_of, text
+from include.mingasync.oneroster.quirks import quirks_of
 from include.mingasync.oneroster.records import REQUIRED
 from include.mingasync.oneroster.rest import NotSharedError, RestSource, Tally
 from include.mingasync.snapshot import Proof, Snapshot
@@ -96,9 +97,7 @@ def _keep_unreadable(snapshot: Snapshot, collection: str, unreadable: Sequence[t
 def _from_rest(
     collection: str, district: District, access: Access, snapshot: Snapshot, *, parents: bool
 ) -> Proof:
-    source = RestSource(
-        access, district.sis.version, district.sis.page_size, district.sis.max_parallel_requests
-    )
+    source = RestSource.of(district, access)
     for pull in range(_PULLS):
         started = dt.datetime.now(dt.UTC)
         tally, seen = Tally(), _Seen()
@@ -175,7 +174,7 @@ def _absent(
     if collection in REQUIRED:
         raise SourceError(
             f"The SIS does not share {collection} ({cause}), which no sync can do without. "
-            f"Turn on sharing of {collection} in {district.sis.name} for this connection. Nothing was changed."
+            f"{quirks_of(district.sis.name).cure(collection)} Nothing was changed."
         )
     snapshot.write(collection, iter(()))
     proof = Proof(

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from itertools import islice
 
@@ -20,10 +20,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError, SourceError
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.auth import Bearer
 from include.mingasync.oneroster.decode import Row, rows_of
+from include.mingasync.oneroster.quirks import quirks_of
 
 log = logging.getLogger(__name__)
 
@@ -83,12 +85,24 @@ class RestSource:
         self._own = threading.local()
         self._bearer = Bearer(access, self._session(), version, _TIMEOUT[1])
 
+    @classmethod
+    def of(cls, district: District, access: Access) -> RestSource:
+        """The service of a district's SIS, asked as that SIS is known to like it."""
+        sis, quirks = district.sis, quirks_of(district.sis.name)
+        if access.scope is None and not quirks.takes_scope:
+            access = replace(access, scope="")
+        return cls(access, sis.version, min(sis.page_size, quirks.page_cap), sis.max_parallel_requests)
+
     def _session(self) -> requests.Session:
         """This thread's own session: requests does not promise that one can be shared."""
         if not hasattr(self._own, "session"):
             self._own.session = requests.Session()
             self._own.session.headers["Accept"] = "application/json"
         return self._own.session  # type: ignore[no-any-return]
+
+    def first_page(self, collection: str) -> list[Row]:
+        """The first page of a collection; raises as ``pages`` does."""
+        return self._page(collection, 0, self._page_size, Tally())
 
     def pages(self, collection: str, tally: Tally) -> Iterator[list[Row]]:
         """Every page of a collection, in order; the end is the first empty page, never the first short one.

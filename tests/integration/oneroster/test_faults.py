@@ -102,18 +102,19 @@ def test_a_fault_that_passes_leaves_the_pull_equal_to_a_clean_one(
 
 
 @pytest.mark.parametrize(
-    ("faults", "collection", "state", "reason"),
+    ("faults", "collection", "ends"),
     [
-        (Faults(wrong_total=50), "users", "incomplete", "that the server announced"),
-        (Faults(not_shared="classes"), "classes", "absent", "status 403"),
-        (Faults(empty="classes"), "classes", "complete", ""),
-        (Faults(shrink_percent=60), "enrollments", "complete", ""),
+        (Faults(wrong_total=50), "users", ("incomplete", "that the server announced")),
+        (Faults(not_shared="classes"), "classes", ("absent", "status 403")),
+        (Faults(empty="classes"), "classes", ("complete", "")),
+        (Faults(shrink_percent=60), "enrollments", ("complete", "")),
     ],
 )
 def test_a_fault_that_stays_is_written_into_the_proof(
-    faults: Faults, collection: str, state: str, reason: str, rehearsal: tuple[str, Sis], tmp_path: Path
+    faults: Faults, collection: str, ends: tuple[str, str], rehearsal: tuple[str, Sis], tmp_path: Path
 ) -> None:
     base, sis = rehearsal
+    state, reason = ends
     sis.faults = Faults()
     expected, _ = _pull(base, collection, tmp_path, "clean")
     sis.faults = faults
