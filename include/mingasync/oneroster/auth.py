@@ -21,7 +21,7 @@ _EARLY = 30  # seconds before its end at which a token is renewed
 
 
 class Bearer:
-    """The credentials of one SIS's requests, for many threads: a token, static or fetched and renewed, or a signature."""
+    """One SIS's credentials, for many threads: a token, static or fetched and renewed, or a signature."""
 
     def __init__(self, access: Access, session: requests.Session, version: str, timeout: float) -> None:
         self._access, self._session, self._version, self._timeout = access, session, version, timeout
@@ -56,7 +56,8 @@ class Bearer:
         url = self._access.token_url
         if not url:
             raise SourceError(
-                "The Connection has no token_url in its extra; add it, or set auth to bearer. Nothing was changed."
+                "The Connection has no token_url in its extra; add it, or set auth to bearer. Nothing "
+                "was changed."
             )
         body = {"grant_type": "client_credentials"}
         scope = self._access.scope if self._access.scope is not None else SCOPES[self._version]
@@ -77,7 +78,8 @@ class Bearer:
                 )
             except requests.RequestException as error:
                 raise SourceError(
-                    f"The SIS's token address cannot be reached ({type(error).__name__}). Nothing was changed."
+                    f"The SIS's token address cannot be reached ({type(error).__name__}). Nothing was "
+                    "changed."
                 ) from None
             status = answer.status_code
             if status == 200:

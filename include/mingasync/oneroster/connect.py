@@ -1,4 +1,4 @@
-"""Verifying a district's SIS: one page of each resource, and what cures each that is not shared (PRODUCT B3)."""
+"""Verifying a district's SIS: one page of each resource, and what cures each that is not shared (B3)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Check:
 
 
 def check(district: District, access: Access) -> list[Check]:
-    """One check per collection, in reading order; an SIS that cannot be reached at all fails every one of them."""
+    """One check per collection, in reading order; an SIS that cannot be reached fails every one."""
     if district.sis.source == "csv":
         causes = {name: _cause_in_bundle(name, access) for name in READING_ORDER}
     else:

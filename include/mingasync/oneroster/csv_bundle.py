@@ -27,7 +27,7 @@ Roles = dict[str, list[dict[str, Any]]]
 
 @dataclass
 class Reading:
-    """What was counted while a file was read: rows, ids twice, parents left out, rows that could not be read."""
+    """What was counted while a file was read: rows, ids twice, parents left out, rows set aside."""
 
     rows: int = 0
     left_out: int = 0
@@ -46,7 +46,8 @@ def tables(
 ) -> Iterator[pa.Table]:
     """The tables of a collection, of one bundle, as they are read; ``reading`` says afterwards how it went.
 
-    Raises SourceError for a bundle that cannot be read, a required column that is gone, or a delta with nothing to apply it to.
+    Raises SourceError for a bundle that cannot be read, a required column that is gone, or a delta with
+    nothing to apply it to.
     """
     with open_bundle(access) as files:
         modes = _modes(files)
@@ -67,7 +68,7 @@ def tables(
 
 
 def first_rows(collection: str, access: Access, reading: Reading) -> list[Row]:
-    """A few rows of a collection, to see that its file is there and has the columns; raises as ``tables`` does."""
+    """A few rows of a collection, to see that its file is there and has the columns; may raise as tables."""
     with open_bundle(access) as files:
         _mode(collection, files, _modes(files), reading)
         if reading.absent:
@@ -127,7 +128,8 @@ def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any
     header = next(rows, None)
     if header is None:
         raise SourceError(
-            f"1 file is empty: {file}.csv has not even a header. Export the bundle again. Nothing was changed."
+            f"1 file is empty: {file}.csv has not even a header. Export the bundle again. Nothing was "
+            "changed."
         )
     where = layout(file, header, month_first=files.probe(file)[1])
     for cells in rows:
@@ -151,7 +153,8 @@ def _roles(files: Files, modes: dict[str, str]) -> Roles | None:
         header = {cell.strip().casefold() for cell in next(files.rows("users"), [])}
         if header and "role" not in header:
             raise SourceError(
-                "1 required column is gone: users.csv has no column 'role' (1.1), and there is no roles.csv (1.2). "
+                "1 required column is gone: users.csv has no column 'role' (1.1), and there is no "
+                "roles.csv (1.2). "
                 "Export the bundle again with one of them. Nothing was changed."
             )
         return None
@@ -184,7 +187,8 @@ def _delta(
     proof = previous.proofs().get(collection) if previous else None
     if previous is None or proof is None or proof.state == "absent":
         raise SourceError(
-            f"The bundle holds only the changes of {collection} (delta), and no earlier snapshot is there to change. "
+            f"The bundle holds only the changes of {collection} (delta), and no earlier snapshot is "
+            "there to change. "
             "A bulk bundle is needed first: export one in full. Nothing was changed."
         )
     if proof.state == "incomplete":

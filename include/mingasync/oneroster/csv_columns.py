@@ -1,4 +1,4 @@
-"""Which columns of a OneRoster CSV file are read, under which headers, and how a cell becomes a value (1.1 and 1.2 CSV binding)."""
+"""Which columns of a OneRoster CSV file are read, under which headers, and how a cell becomes a value."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def day_order(text: str) -> set[str]:
 
 
 def iso_date(value: str, *, month_first: bool | None) -> str | None:
-    """The date as yyyy-mm-dd; text that is no date is left as it is, so that it can be reported. None for blank.
+    """The date as yyyy-mm-dd; text that is no date stays, so that it can be reported; None for blank.
 
     ``month_first`` is how the file writes slashed dates, None when it contradicts itself.
     """
@@ -200,7 +200,7 @@ def iso_date(value: str, *, month_first: bool | None) -> str | None:
 
 
 def school_year(value: str) -> str | None:
-    """The year in which a school year ends, as OneRoster counts it, also from such as 2026-2027 or 2026/27."""
+    """The year in which a school year ends, as OneRoster counts it, also from 2026-2027 or 2026/27."""
     span = re.fullmatch(r"(\d{4})\s*[-/\u2013]\s*(\d{2}|\d{4})", value)
     if span is None:
         return value or None

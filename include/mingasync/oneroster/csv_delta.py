@@ -13,8 +13,8 @@ from include.mingasync.oneroster.records import PARENT_ROLES
 def apply_delta(base: pa.Table, changes: pa.Table, *, keep: Set[str]) -> pa.Table:
     """The base with each changed row in place of the old one, new rows at the end.
 
-    A row to be deleted keeps what was known of it and takes the status; one that was never there is left out. Columns in
-    ``keep`` stay as they were (roles that another file of the bundle changes).
+    A row to be deleted keeps what was known of it and takes the status; one that was never there is left
+    out. Columns in ``keep`` stay as they were (roles that another file of the bundle changes).
     """
     rows: dict[str, dict[str, Any]] = {row["sourced_id"]: row for row in base.to_pylist()}
     for change in changes.to_pylist():

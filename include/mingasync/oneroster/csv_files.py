@@ -1,4 +1,4 @@
-"""The files of a OneRoster CSV bundle, zip or folder, wherever fsspec reaches; a hostile zip is refused before it is read."""
+"""The files of a OneRoster CSV bundle, zip or folder, wherever fsspec reaches; a hostile zip is refused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Files:
                 ) from None
 
     def probe(self, name: str) -> tuple[str, bool | None]:
-        """How ``<name>.csv`` is encoded, and whether its slashed dates put the month first (None: it does both)."""
+        """How ``<name>.csv`` is encoded, and if its slashed dates put the month first (None: both)."""
         with self._open(name) as raw:
             start = raw.read(2)
         encoding = "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
@@ -79,7 +79,7 @@ class Files:
 
 @contextmanager
 def open_bundle(access: Access) -> Iterator[Files]:
-    """The files of the bundle at the access's address; SourceError in plain words when it cannot be read or is hostile."""
+    """The files of the bundle at the access's address; SourceError when it is unreadable or hostile."""
     with ExitStack() as stack:
         try:
             fs, path = fsspec.core.url_to_fs(access.root_url, **_storage_options(access))
@@ -93,11 +93,13 @@ def open_bundle(access: Access) -> Iterator[Files]:
             ) from None
         except ImportError as error:
             raise SourceError(
-                f"The bundle's store needs the Python package {error.name or 'for its protocol'}, which is not installed. "
+                f"The bundle's store needs the Python package {error.name or 'for its protocol'}, "
+                "which is not installed. "
                 "Add it to requirements.txt. Nothing was changed."
             ) from None
         except Exception as error:
-            # What stores say may hold addresses and keys, and every store has errors of its own: only the kind is said.
+            # What stores say may hold addresses and keys, and every store has errors of its own: only the
+            # kind is said.
             raise _unreachable(error) from None
         try:
             yield files
@@ -130,7 +132,8 @@ def _zip(fs: Any, path: str, stack: ExitStack) -> Files:
         archive = stack.enter_context(zipfile.ZipFile(raw))
     except zipfile.BadZipFile:
         raise SourceError(
-            "The bundle is neither a folder nor a whole zip. Check sis.url, and that the upload was finished. "
+            "The bundle is neither a folder nor a whole zip. Check sis.url, and that the upload was "
+            "finished. "
             "Nothing was changed."
         ) from None
     refuse_hostile(archive, size)
@@ -138,7 +141,7 @@ def _zip(fs: Any, path: str, stack: ExitStack) -> Files:
 
 
 def refuse_hostile(archive: zipfile.ZipFile, size: int) -> None:
-    """Raise SourceError for a zip that reaches outside itself, unfolds beyond measure, or is locked; nothing is unpacked."""
+    """Raise SourceError for a zip that reaches outside itself, unfolds beyond measure, or is locked."""
     entries = archive.infolist()
     for entry in entries:
         name = PurePosixPath(entry.orig_filename.replace("\\", "/"))
@@ -163,7 +166,7 @@ def _hostile(cause: str) -> SourceError:
 
 
 def _by_name(paths: list[str]) -> dict[str, str]:
-    """Path of each CSV file by its bare name in lower case; files that systems hide beside them are left out."""
+    """Path of each CSV file by its bare name in lower case; hidden files are left out."""
     found: dict[str, str] = {}
     for path in paths:
         name = PurePosixPath(path.replace("\\", "/"))

@@ -46,7 +46,9 @@ class OAuth1(AuthBase):
 
 
 def base_string(method: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
-    """The text that is signed (RFC 5849 section 3.4.1): method, address without query, and every parameter in order."""
+    """The text that is signed (RFC 5849 section 3.4.1): method, address without query, and every
+    parameter in order.
+    """
     parts = urlsplit(url)
     port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
     host = parts.hostname or ""

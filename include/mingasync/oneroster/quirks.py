@@ -1,6 +1,7 @@
-"""What is particular about each SIS, as data: what it grants, how long its pages are, where a resource is shared.
+"""What is particular about each SIS, as data: scopes, longest page, and where a resource is shared.
 
-Facts and their sources: the reference on OneRoster providers, section 5. What an entry does not know is the generic's.
+Facts and their sources: the reference on OneRoster providers, section 5. What an entry does not know is
+the generic's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _EVERY = "every resource"
 
 @dataclass(frozen=True)
 class Quirks:
-    """One SIS: whether its token address takes a scope, its longest page, and where a person shares each resource."""
+    """One SIS: whether its token address takes a scope, its longest page, and where each resource is shared."""
 
     name: str
     takes_scope: bool = True
@@ -39,15 +40,19 @@ _KNOWN = (
         "PowerSchool",
         page_cap=1000,
         share=_share(
-            "In PowerSchool's plugin for this connection, allow it to read {collection}, then enable the plugin again.",
-            enrollments="In PowerSchool's plugin for this connection, allow enrollments, and turn on co-teachers.",
+            "In PowerSchool's plugin for this connection, allow it to read {collection}, then enable "
+            "the plugin again.",
+            enrollments=(
+                "In PowerSchool's plugin for this connection, allow enrollments, and turn on co-teachers."
+            ),
         ),
     ),
     Quirks(
         "Infinite Campus",
         page_cap=50_000,
         share=_share(
-            "In Infinite Campus's OneRoster connection, share {collection}; token_url needs ?appName= at its end."
+            "In Infinite Campus's OneRoster connection, share {collection}; token_url needs ?appName= "
+            "at its end."
         ),
     ),
     Quirks(
@@ -69,7 +74,7 @@ _KNOWN = (
         "ClassLink",
         share=_share(
             "In ClassLink's Roster Server, grant this application {collection} in its permissions.",
-            users='In ClassLink\'s Roster Server, grant this application users, and turn on "Unenrolled Users".',
+            users="In ClassLink's Roster Server, grant this application users, and turn on Unenrolled Users.",
         ),
     ),
     Quirks(
@@ -83,6 +88,6 @@ _KNOWN = (
 
 
 def quirks_of(sis_name: str) -> Quirks:
-    """The SIS of that name, in any case and spelling of spaces; the generic one for a name that is not known."""
+    """The SIS of that name, however it is spelt; the generic one for a name not known."""
     folded = re.sub(r"[^a-z]", "", sis_name.lower())
     return next((one for one in _KNOWN if re.sub(r"[^a-z]", "", one.name.lower()) in folded), GENERIC)

@@ -34,9 +34,9 @@ def read_collection(
 ) -> Proof:
     """The proof of a collection that is now in the snapshot.
 
-    A pull that moved while it was read (an id twice, or a total that is not met) is read again, at most three times; one that
-    still moves is kept and marked incomplete, so that nobody is archived for it. Raises SourceError when the SIS cannot be
-    read, or does not share what no sync can do without.
+    A pull that moved while it was read (an id twice, or a total that is not met) is read again, at most
+    three times; one that still moves is kept and marked incomplete, so that nobody is archived for it.
+    Raises SourceError when the SIS cannot be read, or does not share what no sync can do without.
     """
     if district.sis.source == "csv":
         return _from_bundle(collection, district, access, snapshot, parents=parents, previous=previous)
@@ -78,7 +78,9 @@ def _twice(rows: int) -> str | None:
 
 
 def _nameless(unreadable: Sequence[tuple[str, str, str]]) -> str | None:
-    """Why rows that cannot be told apart leave it open who is gone; None when every row set aside has its sourcedId."""
+    """Why rows that cannot be told apart leave it open who is gone; None when every row set aside has its
+    sourcedId.
+    """
     count = sum(not sourced_id for _, sourced_id, _ in unreadable)
     return (
         f"{count} rows came without a readable sourcedId, so whose they are is not known" if count else None

@@ -39,7 +39,8 @@ COLUMNS: dict[str, pa.Schema] = {
         subject_codes=_TEXTS,
         periods=_TEXTS,
     ),
-    # roles, role_types and role_org_ids run in parallel, one entry per role. org_ids are all orgs, the primary first.
+    # roles, role_types and role_org_ids run in parallel, one entry per role. org_ids are all orgs, the
+    # primary first.
     # agent_ids and phone are filled only when parent contacts are wanted; users whose every role is a
     # parent's are left out altogether when they are not.
     "users": _schema(

@@ -1,4 +1,4 @@
-"""Reading a collection over REST, whatever the server does with its pages (OneRoster 1.1 section 3.4, 1.2 section 4)."""
+"""Reading a collection over REST, whatever the server does with its pages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SAME_PAGE = "the server sent the same page again, so the rows after it cannot b
 
 
 class _PassingError(MingaSyncError):
-    """A passing fault; ``after`` seconds, where the server said how long; ``heavy`` when a smaller page may help."""
+    """A passing fault; ``after`` seconds, if the server said; ``heavy``: a smaller page may help."""
 
     def __init__(self, cause: str, after: float | None = None, *, heavy: bool = False) -> None:
         super().__init__(cause)
@@ -107,7 +107,8 @@ class RestSource:
     def pages(self, collection: str, tally: Tally) -> Iterator[list[Row]]:
         """Every page of a collection, in order; the end is the first empty page, never the first short one.
 
-        Once the server has said a total, the pages up to it are fetched by several threads. Raises NotSharedError when the
+        Once the server has said a total, the pages up to it are fetched by several threads. Raises
+        NotSharedError when the
         first page is refused, SourceError when the server cannot be read.
         """
         first = self._page(collection, 0, self._page_size, tally)
@@ -134,7 +135,7 @@ class RestSource:
             yield rows
 
     def _ranges(self, collection: str, step: int, total: int, tally: Tally) -> Iterator[list[Row]]:
-        """The rows between the first page and the total, in order, fetched in a window of a few pages at once."""
+        """The rows between the first page and the total, in order, fetched a few pages at once."""
         starts = iter(range(step, total, step))
         waiting: deque[Future[list[Row]]] = deque()
         with ThreadPoolExecutor(self._parallel, "oneroster") as threads:
@@ -153,7 +154,7 @@ class RestSource:
                 threads.shutdown(wait=True, cancel_futures=True)
 
     def _range(self, collection: str, start: int, stop: int, tally: Tally) -> list[Row]:
-        """The rows from start to stop, by as many requests as the server makes of it; fewer where it has no more."""
+        """The rows from start to stop, by as many requests as it takes; fewer where there are no more."""
         rows: list[Row] = []
         while start + len(rows) < stop:
             more = self._page(collection, start + len(rows), stop - start - len(rows), tally)
@@ -193,7 +194,8 @@ class RestSource:
         tally.add(requests=1)
         if tally.requests > _BUDGET:
             raise SourceError(
-                f"{_BUDGET} requests were not enough to read {collection}; the SIS may never say where it ends. "
+                f"{_BUDGET} requests were not enough to read {collection}; the SIS may never say where "
+                "it ends. "
                 "Raise sis.page_size in the district file, or tell the SIS's support. Nothing was changed."
             )
         header = self._bearer.header()

@@ -1,4 +1,6 @@
-"""Whatever the server does: the end state equals a clean pull, or is refused or incomplete with the reason."""
+"""Whatever the server does: the end state equals a clean pull, or is refused or incomplete with the
+reason.
+"""
 
 from __future__ import annotations
 

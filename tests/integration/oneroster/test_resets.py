@@ -1,4 +1,6 @@
-"""Servers that break a connection, cut a body short, answer in HTML, or never move on; and the check of a connection."""
+"""Servers that break a connection, cut a body short, answer in HTML, or never move on; and the check of a
+connection.
+"""
 
 from __future__ import annotations
 

@@ -124,8 +124,16 @@ def test_windows_1252_and_quoted_newlines_are_read(tmp_path: Path) -> None:
 
 
 def test_roles_of_1p2_are_joined_with_the_primary_org_first(tmp_path: Path) -> None:
-    users = "sourcedId,enabledUser,givenName,familyName,preferredGivenName,primaryOrgSourcedId\nu1,true,A,B,Al,s2\nu2,true,C,D,,\n"
-    roles = "sourcedId,userSourcedId,roleType,role,orgSourcedId\nr1,u1,secondary,aide,s1\nr2,u1,primary,teacher,s2\n"
+    users = (
+        "sourcedId,enabledUser,givenName,familyName,preferredGivenName,primaryOrgSourcedId\n"
+        "u1,true,A,B,Al,s2\n"
+        "u2,true,C,D,,\n"
+    )
+    roles = (
+        "sourcedId,userSourcedId,roleType,role,orgSourcedId\n"
+        "r1,u1,secondary,aide,s1\n"
+        "r2,u1,primary,teacher,s2\n"
+    )
     rows, _, _ = read(small(tmp_path, users=users, roles=roles), "users", tmp_path)
     assert rows[0]["roles"] == ["aide", "teacher"]
     assert rows[0]["role_types"] == ["secondary", "primary"]
@@ -269,9 +277,11 @@ _BASE = _USERS_1P1 + "u1,,true,s1,student,one,A,B\nu2,,true,s1,student,two,C,D\n
 
 def test_a_delta_changes_the_last_snapshot(tmp_path: Path) -> None:
     _, _, last = read(small(tmp_path, users=_BASE), "users", tmp_path, run="monday")
-    text = (
-        _USERS_1P1
-        + "u2,tobedeleted,,,,,,\nu1,active,true,s2,student,uno,A,B\nu3,active,true,s1,student,x,E,F\nu9,tobedeleted,,,,,,\n"
+    text = _USERS_1P1 + (
+        "u2,tobedeleted,,,,,,\n"
+        "u1,active,true,s2,student,uno,A,B\n"
+        "u3,active,true,s1,student,x,E,F\n"
+        "u9,tobedeleted,,,,,,\n"
     )
     rows, proof, _ = read(
         small(tmp_path, users=text, **_DELTA), "users", tmp_path, run="tuesday", previous=last
