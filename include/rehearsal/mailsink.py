@@ -3,104 +3,135 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from html import escape
 from pathlib import Path
 
+import msgspec
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1c2430}
-a{color:#1f5fbf;text-decoration:none}li{padding:.6rem 0;border-bottom:1px solid #e5e8ec;list-style:none}ul{padding:0}
-small{color:#5b6676}iframe{width:100%;height:75vh;border:1px solid #e5e8ec;border-radius:8px}
-@media(prefers-color-scheme:dark){body{background:#12161c;color:#e6eaf0}li,iframe{border-color:#2c3540}a{color:#7fb0ff}}"""
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; frame-ancestors 'self'"
+from include.rehearsal import mailpages
 
 
 class MailFolder:
-    """The mails received, oldest first, each a file of its own; ``refuse`` makes the server take none."""
+    """The mails received, numbered from 0 in the order they came; ``refuse`` makes the server take none."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.refuse = folder, False
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         """Keep a mail, or refuse it for now."""
         if self.refuse:
-            return "451 4.3.0 Try again later"
-        part = self.folder / f"{time.time_ns()}.part"
-        part.write_bytes(envelope.original_content or b"")
-        part.rename(part.with_suffix(".eml"))
+            return "451 4.3.0 This server was told to refuse; try again later"
+        self.keep(envelope.original_content or b"")
         return "250 2.0.0 Kept"
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, mail_options: list[str]
+    ) -> str:
+        """Take a sender, or refuse it for now."""
+        if self.refuse:
+            return "451 4.3.0 This server was told to refuse; try again later"
+        envelope.mail_from = address
+        envelope.mail_options.extend(mail_options)
+        return "250 2.1.0 OK"
+
+    def keep(self, content: bytes) -> None:
+        """Store a mail, whole or not at all."""
+        part = self.folder / f"{time.time_ns()}.part"
+        part.write_bytes(content)
+        part.rename(part.with_suffix(".eml"))
 
     def files(self) -> list[Path]:
         """The mails' files, oldest first."""
         return sorted(self.folder.glob("*.eml"))
 
-    def mail(self, number: int) -> EmailMessage:
-        """A mail by its place, from 0."""
-        return message_from_bytes(self.files()[number].read_bytes(), policy=policy.default)  # type: ignore[return-value]
+    def mail(self, number: int) -> EmailMessage | None:
+        """A mail by its number."""
+        files = self.files()
+        return _read(files[number]) if 0 <= number < len(files) else None
+
+    def mails(self) -> list[tuple[int, EmailMessage]]:
+        """All mails with their numbers, newest first."""
+        return list(reversed([(number, _read(file)) for number, file in enumerate(self.files())]))
+
+    def empty(self) -> int:
+        """How many mails were there; none are now."""
+        files = self.files()
+        for file in files:
+            file.unlink()
+        return len(files)
 
 
-def smtp_server(folder: MailFolder, port: int) -> Controller:
-    """The SMTP server on a port of this machine, not yet started."""
-    return Controller(folder, hostname="127.0.0.1", port=port)
+def _read(file: Path) -> EmailMessage:
+    mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
 
 
-def application(folder: MailFolder) -> Starlette:
+@contextmanager
+def smtp_server(folder: MailFolder, port: int) -> Iterator[Controller]:
+    """An SMTP server on a port of the loopback, while the context lasts."""
+    server = Controller(folder, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def mail_application(folder: MailFolder) -> Starlette:
     """The page to read mails, as an ASGI application."""
 
-    async def index(request: Request) -> Response:
-        rows = [
-            f"<li><a href='/mails/{n}'>{escape(str(m['subject']))}</a><br><small>{escape(str(m['to']))} · {escape(str(m['date']))}</small></li>"
-            for n, m in reversed([(n, folder.mail(n)) for n in range(len(folder.files()))])
-        ]
-        return _page("Mails", f"<ul>{''.join(rows) or '<li>No mail yet.</li>'}</ul>")
+    async def index(_: Request) -> Response:
+        return mailpages.listing(folder.mails(), folder.refuse)
 
     async def one(request: Request) -> Response:
-        number, part = request.path_params["number"], request.path_params.get("part")
-        if number >= len(folder.files()):
-            return PlainTextResponse("There is no such mail", 404)
+        number = request.path_params["number"]
         mail = folder.mail(number)
-        if part:
-            body = mail.get_body((part,))
-            kind = "text/plain" if part == "plain" else "text/html"
-            policy_of_part = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-            return Response(body.get_content() if body else "", media_type=kind, headers={"Content-Security-Policy": policy_of_part})
-        head = "".join(f"<small>{name}: {escape(str(mail[name]))}</small><br>" for name in ("From", "To", "Date"))
-        return _page(str(mail["subject"]), f"{head}<p><a href='/mails/{number}/plain'>Text part</a> · <a href='/'>All mails</a></p>"
-                     f"<iframe sandbox src='/mails/{number}/html'></iframe>")  # fmt: skip
+        return mailpages.single(number, mail) if mail else _missing()
 
-    async def listing(request: Request) -> Response:
-        mails = [folder.mail(n) for n in range(len(folder.files()))]
-        return JSONResponse([{"subject": m["subject"], "from": m["from"], "to": m["to"], "date": m["date"]} for m in mails])
+    async def part(request: Request) -> Response:
+        mail = folder.mail(request.path_params["number"])
+        answer = mail and mailpages.part(mail, request.path_params["part"])
+        return answer or _missing()
 
-    async def empty(request: Request) -> Response:
-        for file in folder.files():
-            file.unlink()
-        return JSONResponse([])
+    async def as_json(_: Request) -> Response:
+        return JSONResponse([mailpages.summary(number, mail) for number, mail in folder.mails()])
+
+    async def empty(_: Request) -> Response:
+        return JSONResponse({"removed": folder.empty()})
 
     async def smtp(request: Request) -> Response:
-        folder.refuse = bool((await request.json())["refuse"])
+        if request.method == "PUT":
+            try:
+                folder.refuse = msgspec.json.decode(await request.body(), type=dict[str, bool])["refuse"]
+            except (msgspec.MsgspecError, KeyError):
+                return JSONResponse({"error": 'say {"refuse": true} or {"refuse": false}'}, 400)
         return JSONResponse({"refuse": folder.refuse})
 
     return Starlette(
         routes=[
             Route("/", index),
+            Route("/mails", index, methods=["GET"]),
             Route("/mails", empty, methods=["DELETE"]),
-            Route("/mails.json", listing),
+            Route("/mails.json", as_json),
             Route("/mails/{number:int}", one),
-            Route("/mails/{number:int}/{part}", one),
-            Route("/smtp", smtp, methods=["PUT"]),
+            Route("/mails/{number:int}/{part}", part),
+            Route("/smtp", smtp, methods=["GET", "PUT"]),
         ]
     )
 
 
-def _page(title: str, body: str) -> HTMLResponse:
-    html = f"<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}</title>"
-    return HTMLResponse(f"{html}<style>{_STYLE}</style><h1>{escape(title)}</h1>{body}", headers={"Content-Security-Policy": _POLICY})
+def _missing() -> Response:
+    return PlainTextResponse("There is no such mail, or it has no such part", 404)

@@ -1,218 +1,211 @@
-"""A OneRoster server of the rehearsal district: REST 1.1 and 1.2 over a real socket, misbehaving on request."""
+"""A OneRoster server of the rehearsal district: REST 1.1 and 1.2, misbehaving on request."""
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-import json
-import secrets
-import time
+import asyncio
+import datetime as dt
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from include.rehearsal.district import District, as_1p1, build
+from include.rehearsal import answers
+from include.rehearsal.control import control_routes
+from include.rehearsal.credentials import Credentials, TokenError
+from include.rehearsal.district import build
+from include.rehearsal.faults import Faults
+from include.rehearsal.queries import Query, QueryError
+from include.rehearsal.records import District
+from include.rehearsal.rows import ALL, Rows, envelope
 
-_ROOTS = {"1.1": "/ims/oneroster/v1p1", "1.2": "/ims/oneroster/rostering/v1p2"}
-_COLLECTIONS = ("orgs", "academicSessions", "courses", "classes", "users", "enrollments")
-#: Collections that are a part of another: envelope key and the values of a field that belong.
-_PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "schools": ("orgs", "type", ("school",)),
-    "terms": ("academicSessions", "type", ("term", "semester")),
-    "gradingPeriods": ("academicSessions", "type", ("gradingPeriod",)),
-}
+ROOTS = {"1.1": "/ims/oneroster/v1p1", "1.2": "/ims/oneroster/rostering/v1p2"}
+CLIENT_ID, CLIENT_SECRET = "rehearsal", "rehearsal-secret"
 
-
-@dataclass
-class Faults:
-    """How the server misbehaves; every field may be changed while it runs."""
-
-    clamp: int = 0  # pages never longer than this, silently
-    no_total: bool = False  # neither X-Total-Count nor Link
-    wrong_total: int = 0  # added to every total
-    busy_every: int = 0  # each so many requests one 429
-    retry_after: int = 1  # seconds said with a 429
-    broken_every: int = 0  # each so many requests one 503
-    token_seconds: int = 3600  # how long a token lives
-    delay_ms: int = 0  # before every page
-    not_shared: str = ""  # this collection answers 403
-    empty: str = ""  # this collection is empty
-    shrink_percent: int = 0  # so many per cent of every collection's rows are missing
-    gone_school: str = ""  # at this school ...
-    gone_percent: int = 0  # ... so many per cent of the students are missing
-
-
-class Sis:
-    """The server's state: the night's pages, the tokens that live, the faults, what was asked."""
-
-    def __init__(self, client_id: str, client_secret: str, district: District | None, students: int, seed: int) -> None:
-        self.client = (client_id, client_secret)
-        self.fixed, self.students, self.seed = district, students, seed
-        self.faults = Faults()
-        self.served = 0
-        self.tokens: dict[str, float] = {}
-        self.asked: Counter[str] = Counter()
-        self.show(1)
-
-    def show(self, night: int) -> None:
-        """Serve the district of a night."""
-        self.night = night
-        self.district = self.fixed or build(students=self.students, seed=self.seed, night=night)
-        self.pages: dict[tuple[str, str], list[bytes]] = {}
-
-    def gone(self) -> set[str]:
-        """The students who are missing from one school by a fault."""
-        at = [
-            user["sourcedId"]
-            for user in self.district.users
-            if user["roles"][0]["role"] == "student" and user.get("primaryOrg", {}).get("sourcedId") == self.faults.gone_school
-        ]
-        return set(at[: len(at) * self.faults.gone_percent // 100])
-
-    def rows(self, version: str, collection: str) -> list[bytes]:
-        """The encoded records of a collection, made once."""
-        key = (version, collection)
-        if key not in self.pages:
-            whole, field, wanted = _PARTS.get(collection, (collection, "", ()))
-            records = [r for r in getattr(self.district, whole) if not field or r.get(field) in wanted]
-            if collection == "users":
-                gone = self.gone()
-                records = [r for r in records if r["sourcedId"] not in gone]
-            shape = as_1p1 if version == "1.1" and self.fixed is None else lambda _, record: record
-            self.pages[key] = [json.dumps(shape(whole, record)).encode() for record in records]
-        return self.pages[key]
+#: The district of a night, whose changes happened at an instant.
+Source = Callable[[int, dt.datetime], District]
 
 
 def application(
-    client_id: str = "rehearsal",
-    client_secret: str = "rehearsal-secret",
+    *,
+    client_id: str = CLIENT_ID,
+    client_secret: str = CLIENT_SECRET,
     district: District | None = None,
     students: int = 2400,
     seed: int = 7,
     night: int = 1,
+    schools: int = 3,
+    dirt: bool = False,
+    bearer: str = "",
+    today: dt.date | None = None,
+    faults: Faults | None = None,
 ) -> Starlette:
-    """The server as an ASGI application; ``district`` is served instead of the synthetic one."""
-    sis = Sis(client_id, client_secret, district, students, seed)
+    """The server as an ASGI application; ``district`` is served instead of the synthetic one.
+
+    Its state is ``application(...).state.sis``. ``bearer`` is a static token, accepted beside the others.
+    """
+    day = today or dt.date.today()
+
+    def source(number: int, changed_at: dt.datetime) -> District:
+        return district or build(
+            students, schools, seed=seed, night=number, today=day, dirt=dirt, changed_at=changed_at
+        )
+
+    sis = Sis(Credentials(client_id, client_secret, bearer), source, faults or Faults())
     sis.show(night)
-    routes = [
-        Route("/token", lambda request: _token(sis, request), methods=["POST"]),
-        Route("/rehearsal/night", lambda request: _night(sis, request), methods=["PUT"]),
-        Route("/rehearsal/faults", lambda request: _faults(sis, request), methods=["GET", "PUT"]),
-        Route("/rehearsal/numbers", lambda _: JSONResponse(sis.district.numbers())),
-        Route("/rehearsal/requests", lambda request: _requests(sis, request), methods=["GET", "DELETE"]),
-    ]
-    for version, root in _ROOTS.items():
-        for name in (*_COLLECTIONS, *_PARTS):
-            routes.append(Route(f"{root}/{name}", _page_of(sis, version, name)))
-    app = Starlette(routes=[*(_async(route) for route in routes)])
+    routes = [Route("/token", sis.token, methods=["POST"]), *control_routes(sis)]
+    for version, root in ROOTS.items():
+        for name in ALL:
+            routes.append(Route(f"{root}/{name}", partial(sis.collection, version=version, name=name)))
+            one = partial(sis.single, version=version, name=name)
+            routes.append(Route(f"{root}/{name}/{{sourced_id:path}}", one))
+    app = Starlette(routes=routes)
     app.state.sis = sis
     return app
 
 
-def _async(route: Route) -> Route:
-    """The route with an endpoint that Starlette awaits, where it was written as a lambda."""
-    endpoint = route.endpoint
+class Sis:
+    """The server's state: the night's rows, the credentials, the faults, and what was asked."""
 
-    async def call(request: Request) -> Response:
-        answer = endpoint(request)
-        return await answer if hasattr(answer, "__await__") else answer
+    def __init__(self, credentials: Credentials, source: Source, faults: Faults) -> None:
+        self.credentials, self.source = credentials, source
+        self.forget()
+        self.faults = faults
 
-    return Route(route.path, call, methods=list(route.methods or ["GET"]))
+    def show(self, night: int) -> None:
+        """Serve the district of a night, its changes as of now."""
+        self.rows = Rows(self.source(night, dt.datetime.now(dt.UTC)))
+        self.night = night
 
+    @property
+    def faults(self) -> Faults:
+        """What befalls requests now; when it is set, pages are counted anew."""
+        return self._faults
 
-async def _token(sis: Sis, request: Request) -> Response:
-    form = await request.form()
-    header = request.headers.get("authorization", "")
-    given = (str(form.get("client_id", "")), str(form.get("client_secret", "")))
-    if header.lower().startswith("basic "):
-        name, _, secret = base64.b64decode(header[6:]).decode().partition(":")
-        given = (name, secret)
-    if not secrets.compare_digest("\n".join(given), "\n".join(sis.client)):
-        return JSONResponse({"error": "invalid_client"}, 401)
-    token = secrets.token_urlsafe(24)
-    sis.tokens[token] = time.monotonic() + sis.faults.token_seconds
-    return JSONResponse({"access_token": token, "token_type": "bearer", "expires_in": sis.faults.token_seconds})
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._faults = faults
+        self.served = 0
+        self.pages: Counter[str] = Counter()
+        self.refused: set[str] = set()  # collections that answered 401 once
+        self.expired: set[str] = set()  # collections amid which a token died
 
+    def forget(self) -> None:
+        """Count requests anew."""
+        self.asked: Counter[str] = Counter()
+        self.answered: Counter[int] = Counter()
+        self.at_once = self.most_at_once = self.bytes = 0
 
-async def _night(sis: Sis, request: Request) -> Response:
-    sis.show(int((await request.json())["night"]))
-    return JSONResponse({"night": sis.night})
-
-
-async def _faults(sis: Sis, request: Request) -> Response:
-    if request.method == "PUT":
+    async def token(self, request: Request) -> Response:
+        """An OAuth 2 token for client credentials, in the header or the body."""
+        self.asked[request.url.path] += 1
+        form = {key: str(value) for key, value in (await request.form()).items()}
         try:
-            sis.faults = Faults(**await request.json())
-            sis.pages.clear()
-        except TypeError as error:
-            return JSONResponse({"error": str(error)}, 400)
-    return JSONResponse(dataclasses.asdict(sis.faults))
+            header = request.headers.get("authorization", "")
+            return JSONResponse(
+                self.credentials.token(header, form, self.faults), headers={"Cache-Control": "no-store"}
+            )
+        except TokenError as refusal:
+            return JSONResponse({"error": refusal.error}, refusal.status)
+
+    async def collection(self, request: Request, version: str, name: str) -> Response:
+        """A page of a collection, or what the faults make of it."""
+        self.asked[request.url.path] += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            answer = await self._collection(request, version, name)
+        finally:
+            self.at_once -= 1
+        self.answered[answer.status_code] += 1
+        self.bytes += len(answer.body)
+        return answer
+
+    async def single(self, request: Request, version: str, name: str) -> Response:
+        """One record of a collection."""
+        self.asked[request.url.path] += 1
+        if not self._admitted(request):
+            return answers.status_info(401, "unauthorisedrequest")
+        if not self.faults.shares(name):
+            return _not_shared(self.faults)
+        body = self.rows.single(version, name, request.path_params["sourced_id"], self.faults)
+        if body is None:
+            return answers.status_info(404, "unknownobject", f"There is no such record among {name}.")
+        return Response(body, media_type="application/json")
+
+    def _admitted(self, request: Request) -> bool:
+        header = request.headers.get("authorization", "")
+        return self.credentials.admits(header, request.method, str(request.url))
+
+    async def _collection(self, request: Request, version: str, name: str) -> Response:
+        if not self._admitted(request):
+            return answers.status_info(401, "unauthorisedrequest")
+        faults = self.faults
+        if not faults.shares(name):
+            return _not_shared(faults)
+        if not faults.befalls(name):
+            return self._page(request, version, name, faults.of_records())
+        if faults.unauthorized_once and name not in self.refused:
+            self.refused.add(name)
+            return answers.status_info(401, "unauthorisedrequest")
+        self.served += 1
+        if faults.delay_ms:
+            await asyncio.sleep(faults.delay_ms / 1000)
+        return self._refusal(faults) or self._spoilt(faults, self._page(request, version, name, faults))
+
+    def _nth(self, every: int) -> bool:
+        return every > 0 and self.served % every == 0
+
+    def _refusal(self, faults: Faults) -> Response | None:
+        if self._nth(faults.busy_every):
+            return answers.busy(faults)
+        if self._nth(faults.broken_every):
+            return answers.status_info(faults.broken_status, "internal_server_error")
+        if self._nth(faults.html_every):
+            return answers.html()
+        return answers.Reset() if self._nth(faults.reset_every) and faults.reset_where == "before" else None
+
+    def _spoilt(self, faults: Faults, answer: Response) -> Response:
+        if answer.status_code != 200:
+            return answer
+        if self._nth(faults.malformed_every):
+            return answers.cut(answer)
+        return answers.Reset(amid=answer) if self._nth(faults.reset_every) else answer
+
+    def _page(self, request: Request, version: str, name: str, faults: Faults) -> Response:
+        try:
+            limit = int(request.query_params.get("limit", 100))
+            offset = int(request.query_params.get("offset", 0))
+        except ValueError:
+            limit = offset = -1
+        if limit < 1 or offset < 0:
+            return answers.status_info(400, "invaliddata", "limit is at least 1, and offset at least 0.")
+        shifts = (
+            min(faults.shift_times, self.pages[name] // max(1, faults.shift_after)) if faults.shift else 0
+        )
+        query = Query.of({} if faults.ignore_filter else request.query_params)
+        try:
+            rows = self.rows.of(version, name, faults, query, shifts)
+        except QueryError as error:
+            return answers.status_info(400, error.minor, str(error))
+        if self._token_dies(request, name, faults, offset, len(rows)):
+            return answers.status_info(401, "unauthorisedrequest")
+        self.pages[name] += 1
+        limit = min(limit, faults.clamp) if faults.clamp else limit
+        return answers.page(request, faults, envelope(name, faults), rows, (limit, offset))
+
+    def _token_dies(self, request: Request, name: str, faults: Faults, offset: int, total: int) -> bool:
+        share = faults.token_dies_at_percent
+        if not share or name in self.expired or offset * 100 < share * total or not offset:
+            return False
+        self.expired.add(name)
+        self.credentials.revoke(request.headers.get("authorization", ""))
+        return True
 
 
-async def _requests(sis: Sis, request: Request) -> Response:
-    if request.method == "DELETE":
-        sis.asked.clear()
-    return JSONResponse(dict(sis.asked))
-
-
-def _page_of(sis: Sis, version: str, collection: str) -> Any:
-    async def page(request: Request) -> Response:
-        sis.asked[collection] += 1
-        sis.served += 1
-        if refused := _refusal(sis, request, collection):
-            return refused
-        if sis.faults.delay_ms:
-            import anyio
-
-            await anyio.sleep(sis.faults.delay_ms / 1000)
-        return _page(sis, request, version, collection)
-
-    return page
-
-
-def _refusal(sis: Sis, request: Request, collection: str) -> Response | None:
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if sis.tokens.get(token, 0.0) < time.monotonic():
-        return _status(401, "unauthorisedrequest")
-    faults = sis.faults
-    if faults.busy_every and sis.served % faults.busy_every == 0:
-        return Response("<html>slow down</html>", 429, {"Retry-After": str(faults.retry_after)}, "text/html")
-    if faults.broken_every and sis.served % faults.broken_every == 0:
-        return _status(503, "server_busy")
-    return _status(403, "forbidden") if faults.not_shared == collection else None
-
-
-def _status(code: int, minor: str) -> JSONResponse:
-    """An error in OneRoster's words (imsx_StatusInfo)."""
-    field = {"imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": minor}
-    return JSONResponse(
-        {"imsx_codeMajor": "failure", "imsx_severity": "error", "imsx_CodeMinor": {"imsx_codeMinorField": [field]}}, code
-    )
-
-
-def _page(sis: Sis, request: Request, version: str, collection: str) -> Response:
-    faults = sis.faults
-    try:
-        limit, offset = int(request.query_params.get("limit", 100)), int(request.query_params.get("offset", 0))
-    except ValueError:
-        limit = 0
-    if limit < 1:
-        return _status(400, "invaliddata")
-    rows = [] if faults.empty == collection else sis.rows(version, collection)
-    if faults.shrink_percent:
-        rows = rows[: len(rows) * (100 - faults.shrink_percent) // 100]
-    if faults.clamp:
-        limit = min(limit, faults.clamp)
-    envelope = _PARTS.get(collection, (collection, "", ()))[0]
-    body = b'{"%s":[%s]}' % (envelope.encode(), b",".join(rows[offset : offset + limit]))
-    headers = {}
-    if not faults.no_total:
-        headers["X-Total-Count"] = str(len(rows) + faults.wrong_total)
-        if offset + limit < len(rows):
-            headers["Link"] = f'<{request.url.include_query_params(limit=limit, offset=offset + limit)}>; rel="next"'
-    return Response(body, headers=headers, media_type="application/json")
+def _not_shared(faults: Faults) -> Response:
+    minor = {401: "unauthorisedrequest", 403: "forbidden", 404: "unknownobject"}[faults.not_shared_status]
+    return answers.status_info(faults.not_shared_status, minor)
