@@ -76,7 +76,7 @@ class Access:
 
 
 def refuse_plain_http(url: str) -> None:
-    """Raise SourceError unless the address is https, or http on this machine; elsewhere TLS is never optional."""
+    """Raise SourceError unless the address is https, or http on this machine."""
     parts = urlsplit(url)
     if not parts.hostname:
         raise SourceError(

@@ -60,7 +60,7 @@ def tables(
         if mode == "delta":
             yield _delta(collection, files, modes, reading, parents=parents, previous=previous)
             return
-        roles = _roles(files, modes) if collection == "users" else None
+        roles = _roles(files, modes, reading) if collection == "users" else None
         for rows in _chunks(_rows(collection, files, reading, roles)):
             table, left_out = table_of(rows, collection, parents=parents)
             reading.left_out += left_out
@@ -73,7 +73,7 @@ def first_rows(collection: str, access: Access, reading: Reading) -> list[Row]:
         _mode(collection, files, _modes(files), reading)
         if reading.absent:
             return []
-        roles = _roles(files, _modes(files)) if collection == "users" else None
+        roles = _roles(files, _modes(files), reading) if collection == "users" else None
         return list(islice(_rows(collection, files, reading, roles), 100))
 
 
@@ -147,7 +147,7 @@ def _enrollment_id(values: dict[str, Any]) -> str | None:
     return ":".join(map(str, parts)) if all(parts) else None
 
 
-def _roles(files: Files, modes: dict[str, str]) -> Roles | None:
+def _roles(files: Files, modes: dict[str, str], reading: Reading) -> Roles | None:
     """The roles of every user in roles.csv (1.2), None where the bundle has users of 1.1."""
     if "roles" not in files or modes.get("roles") == "absent":
         header = {cell.strip().casefold() for cell in next(files.rows("users"), [])}
@@ -159,10 +159,15 @@ def _roles(files: Files, modes: dict[str, str]) -> Roles | None:
             )
         return None
     roles: Roles = defaultdict(list)
-    for values in _values("roles", files, Reading()):
-        if values.get("user"):
+    own, nobodys = Reading(), 0
+    for values in _values("roles", files, own):
+        if not values.get("user"):
+            nobodys += 1
+        else:
             one = {"role": values.get("role"), "roleType": values.get("type"), "org": values.get("org")}
             roles[values["user"]].append(one | {"status": (values.get("status") or "active").casefold()})
+    if lost := nobodys + len(own.unreadable):
+        reading.doubt = f"{lost} rows of roles.csv could not be read, so whose roles are missing is not known"
     if modes.get("roles") == "delta":
         return roles
     return {user: [one for one in own if one["status"] != "tobedeleted"] for user, own in roles.items()}
@@ -193,7 +198,7 @@ def _delta(
         )
     if proof.state == "incomplete":
         reading.doubt = "the snapshot that the delta bundle changes was itself incomplete"
-    roles = _roles(files, modes) if collection == "users" else None
+    roles = _roles(files, modes, reading) if collection == "users" else None
     own_roles = None if modes.get("roles") == "delta" else roles
     changed = list(_rows(collection, files, reading, own_roles)) if collection in files else []
     changes, reading.left_out = table_of(changed, collection, parents=parents)

@@ -16,7 +16,7 @@ _EVERY = "every resource"
 
 @dataclass(frozen=True)
 class Quirks:
-    """One SIS: whether its token address takes a scope, its longest page, and where each resource is shared."""
+    """One SIS: whether its token address takes a scope, its longest page, where each resource is shared."""
 
     name: str
     takes_scope: bool = True

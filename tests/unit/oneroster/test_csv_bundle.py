@@ -12,6 +12,7 @@ import fsspec
 import pytest
 
 from include.mingasync.errors import SourceError
+from include.mingasync.oneroster.csv_files import refuse_hostile
 from include.mingasync.oneroster.records import COLUMNS
 from tests.unit.oneroster.bundles import SAMPLES, read, sample, small, zipped
 
@@ -325,3 +326,28 @@ def test_a_delta_of_roles_keeps_the_roles_it_does_not_name(tmp_path: Path) -> No
         (["aide"], ["s2"], "B"),
         (["student"], ["s1"], "E"),
     ]
+
+
+def test_a_delta_on_an_incomplete_snapshot_is_incomplete_itself(tmp_path: Path) -> None:
+    nameless = _BASE + ",,true,s1,student,x,A,B\n"
+    _, monday, last = read(small(tmp_path, users=nameless), "users", tmp_path, run="monday")
+    bundle = small(tmp_path, users=_BASE, **_DELTA)
+    rows, tuesday, _ = read(bundle, "users", tmp_path, run="tuesday", previous=last)
+    assert (len(rows), monday.state, tuesday.state) == (2, "incomplete", "incomplete")
+
+
+@pytest.mark.parametrize("spoilt", ["r1,,u1,primary,teacher,s1,,x", "r1,,,primary,teacher,s1"])
+def test_a_role_that_cannot_be_read_leaves_open_whose_it_was(spoilt: str, tmp_path: Path) -> None:
+    users = "sourcedId,enabledUser,givenName,familyName\nu1,true,A,B\n"
+    roles = f"sourcedId,status,userSourcedId,roleType,role,orgSourcedId\n{spoilt}\n"
+    _, proof, _ = read(small(tmp_path, users=users, roles=roles), "users", tmp_path)
+    assert (proof.state, "1 rows of roles.csv" in (proof.reason or "")) == ("incomplete", True)
+
+
+def test_a_zip_that_unfolds_to_more_than_4_gb_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "large.zip", "w") as archive:
+        archive.writestr("users.csv", "x")
+        archive.infolist()[0].file_size = 4 * 1024**3 + 1
+        with pytest.raises(SourceError, match="more than 4 GB"):
+            refuse_hostile(archive, 4 * 1024**3)
+        archive.infolist()[0].file_size = 1
