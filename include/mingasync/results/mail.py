@@ -78,7 +78,7 @@ def compose(night: Night) -> Mail:
     # Subjects sort by district and date, and one district's mails stand together.
     name = " ".join(night.district.split())
     subject = f"{name} roster sync {night.night.isoformat()}: {_VERDICTS[night.state]}, {_moves(night)}"
-    return Mail(subject=subject, html=_render("results.html", values), text=_render("results.txt", values))
+    return Mail(subject=subject, html=render("results.html", values), text=render("results.txt", values))
 
 
 def _people_row(own: dict[str, int]) -> dict[str, int]:
@@ -126,7 +126,8 @@ def what_was_not_changed(night: Night) -> list[str]:
     return told
 
 
-def _render(template: str, values: dict[str, Any]) -> str:
+def render(template: str, values: dict[str, Any]) -> str:
+    """A template of this package filled in; HTML is escaped, and a value that is missing is an error."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=template.endswith(".html"),

@@ -1,0 +1,132 @@
+"""What the task of ``mingasync_watchdog`` does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from include.mingasync.airflow_glue import context
+from include.mingasync.airflow_glue.nightly import in_plain_words
+from include.mingasync.district import District, read_districts
+from include.mingasync.errors import MailRefused, SettingsError
+from include.mingasync.run import Run
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from include.mingasync.results.lateness import Late
+    from include.mingasync.results.mail import Mail
+    from include.mingasync.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def watch() -> dict[str, int]:
+    """How many districts are late, and how many mails went out; one refused is tried again next hour."""
+    from include.mingasync.directory import schema
+    from include.mingasync.results.lateness import how_late
+
+    now = dt.datetime.now(dt.UTC)
+    districts, unusable = read_districts()
+    if unusable:
+        log.warning("%s district files cannot be used and are not watched; see Import Errors", len(unusable))
+    with in_plain_words(), context.directory() as connection:
+        schema.bring_to_head(connection)
+        settings = {district.slug: _settings(district) for district in districts}
+        late = [
+            one
+            for district in districts
+            if (one := how_late(connection, district, settings[district.slug], now))
+        ]
+        post = _Post(connection, now)
+        _tell_of_late(post, late)
+        for district in districts:
+            _tell_of_quiet(post, district, settings[district.slug])
+        log.info("%s of %s districts late; %s mails sent", len(late), len(districts), post.sent)
+        if post.refused:
+            raise MailRefused(
+                f"{post.refused} mails were not taken by the mail server; they are tried again within the hour. "
+                "Check the Connection smtp_default. Nothing was changed."
+            )
+        return {"late": len(late), "mails": post.sent}
+
+
+def _settings(district: District) -> Settings | None:
+    from include.mingasync.settings import read_settings
+
+    try:
+        return read_settings(context.settings_text(district), district.settings_variable)
+    except SettingsError as error:
+        log.warning("%s is watched as if rostering were on: %s", district.slug, error)
+        return None
+
+
+class _Post:
+    """Sends what was not sent within a day, and counts it."""
+
+    def __init__(self, connection: psycopg.Connection[Any], now: dt.datetime) -> None:
+        self.connection, self.now, self.sent, self.refused = connection, now, 0, 0
+
+    def claim(self, district: District, kind: str, to: str, night: dt.date | None = None) -> dt.date | None:
+        """The date that the mail is booked under, None when it went out already."""
+        from include.mingasync.results import lateness
+
+        date = night or self.now.astimezone(ZoneInfo(district.timezone)).date()
+        return (
+            date
+            if lateness.claim(self.connection, district.slug, date, kind=kind, to=[to], now=self.now)
+            else None
+        )
+
+    def send(self, mail: Mail, to: str, kind: str, booked: dict[str, dt.date]) -> None:
+        """Mail it and note the outcome for every district that it tells of."""
+        from include.mingasync.airflow_glue.mail import send_mail
+        from include.mingasync.results import lateness
+
+        problem = None
+        try:
+            send_mail(mail, [to])
+            self.sent += 1
+        except MailRefused as refusal:
+            problem, self.refused = str(refusal), self.refused + 1
+        for slug, night in booked.items():
+            lateness.sent(self.connection, slug, night, kind, problem)
+
+
+def _tell_of_late(post: _Post, late: list[Late]) -> None:
+    from include.mingasync.results.notices import late_mail
+
+    links = {one.district.slug: _link(one, post.now) for one in late}
+    if support := os.environ.get("MINGASYNC_SUPPORT_EMAIL"):
+        booked = {
+            one.district.slug: day for one in late if (day := post.claim(one.district, "watchdog", support))
+        }
+        if booked:
+            mail = late_mail([one for one in late if one.district.slug in booked], links)
+            post.send(mail, support, "watchdog", booked)
+    # A contact reads of no other district.
+    for one in late:
+        to, kind = one.district.contact.email, "watchdog to contact"
+        if to != support and (day := post.claim(one.district, kind, to)):
+            post.send(late_mail([one], links), to, kind, {one.district.slug: day})
+
+
+def _tell_of_quiet(post: _Post, district: District, settings: Settings | None) -> None:
+    from include.mingasync.results.lateness import quiet_notices
+    from include.mingasync.results.notices import quiet_mail
+
+    if settings is None or not settings.automatic_rostering:
+        return
+    for kind, night, quiet in quiet_notices(
+        settings, post.now.astimezone(ZoneInfo(district.timezone)).date()
+    ):
+        if post.claim(district, kind, district.contact.email, night):
+            post.send(quiet_mail(district, kind, quiet), district.contact.email, kind, {district.slug: night})
+
+
+def _link(late: Late, now: dt.datetime) -> str:
+    run = Run(late.district.slug, late.last_run_id, "nightly", now, now.date())
+    return context.links(late.district, run)["results"]

@@ -1,0 +1,45 @@
+"""The short mails: a district without a good night, a quiet range about to begin or end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from include.mingasync.district import District
+from include.mingasync.results.lateness import Late
+from include.mingasync.results.mail import Mail, render
+from include.mingasync.settings import Quiet
+
+
+def late_mail(late: Sequence[Late], links: Mapping[str, str]) -> Mail:
+    """One mail for all districts that are late; ``links`` leads from a slug to its last run."""
+    number = f"{len(late)} district{'s' * (len(late) != 1)}"
+    title = f"{number} without a good night for over 26 hours"
+    lines = []
+    for one in late:
+        why = one.reason or "It gave no reason."
+        words = f"{one.hours} hours: {one.district.name}. Last run: {one.state}. {why}"
+        lines.append((words, links.get(one.district.slug)))
+    cure = (
+        "What to do: open the last run, mend what it names, then clear its failed task or trigger the DAG. "
+        "Was there no run at all, look whether the DAG is paused and the scheduler alive."
+    )
+    safe = "What was not changed: nobody was archived and no access was taken away since the last good night."
+    return _mail(title, lines, [cure, safe])
+
+
+def quiet_mail(district: District, kind: str, quiet: Quiet) -> Mail:
+    """The notice to the contact that a quiet range begins or ends tomorrow."""
+    what = "is paused" if quiet.mode == "pause" else "only adds people: nobody is updated or archived"
+    when = f"from {quiet.first} to {quiet.last}, both nights included"
+    if kind == "quiet begins":
+        title, line = f"{district.name}: quiet time begins tomorrow", f"The roster sync {what} {when}."
+    else:
+        title = f"{district.name}: quiet time ends tomorrow"
+        line = f"The roster sync {what} {when}. The night after, it runs as usual again."
+    return _mail(title, [(line, None)], ["To change this, edit 'quiet' in the district's settings."])
+
+
+def _mail(title: str, lines: Sequence[tuple[str, str | None]], after: Sequence[str]) -> Mail:
+    values = {"title": title, "lines": lines, "after": after}
+    subject = f"MingaSync: {' '.join(title.split())}"
+    return Mail(subject=subject, html=render("notice.html", values), text=render("notice.txt", values))
