@@ -48,7 +48,7 @@ def watch() -> dict[str, int]:
         log.info("%s of %s districts late; %s mails sent", len(late), len(districts), post.sent)
         if post.refused:
             raise MailRefused(
-                f"{post.refused} mails were not taken by the mail server; they are tried again within the hour. "
+                f"{post.refused} mails were not taken by the mail server; they are tried again. "
                 "Check the Connection smtp_default. Nothing was changed."
             )
         return {"late": len(late), "mails": post.sent}

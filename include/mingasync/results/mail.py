@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from include.mingasync.results.attachment import as_csv
 from include.mingasync.results.night import Night
 
 _VERDICTS = {
@@ -78,7 +79,11 @@ def compose(night: Night) -> Mail:
     # Subjects sort by district and date, and one district's mails stand together.
     name = " ".join(night.district.split())
     subject = f"{name} roster sync {night.night.isoformat()}: {_VERDICTS[night.state]}, {_moves(night)}"
-    return Mail(subject=subject, html=render("results.html", values), text=render("results.txt", values))
+    attachments: tuple[tuple[str, bytes], ...] = ()
+    if night.changes is not None:
+        attachments = ((f"{night.slug}-{night.night.isoformat()}-changes.csv", as_csv(night.changes)),)
+    html, text = render("results.html", values), render("results.txt", values)
+    return Mail(subject, html, text, attachments)
 
 
 def _people_row(own: dict[str, int]) -> dict[str, int]:

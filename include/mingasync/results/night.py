@@ -12,6 +12,7 @@ import psycopg
 
 from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError
+from include.mingasync.results.attachment import applied_changes
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Cause:
     message: str
     fix: str
     sourced_ids: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """What is wrong, the number first; a warning's message counts its records itself."""
+        return self.message if self.severity != "error" else f"{self.number} x {self.message}"
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Night:
     started_at: dt.datetime
     finished_at: dt.datetime | None
     links: Mapping[str, str] = field(default_factory=dict)
+    # None unless the district asked for them: they hold names.
+    changes: tuple[tuple[Any, ...], ...] | None = None
 
 
 def read_night(
@@ -50,8 +58,13 @@ def read_night(
     district: District,
     run_id: str,
     links: Mapping[str, str] | None = None,
+    *,
+    attach_changes: bool = False,
 ) -> Night:
-    """The night of a run; MingaSyncError when there is no such run."""
+    """The night of a run; MingaSyncError when there is no such run.
+
+    ``attach_changes`` reads every applied change with the names of people, for the mail's attachment.
+    """
     from include.mingasync.directory.archive import held
     from include.mingasync.directory.counts import empty_counts
 
@@ -78,6 +91,7 @@ def read_night(
         started_at=started_at.astimezone(zone),
         finished_at=finished_at.astimezone(zone) if finished_at else None,
         links=links or {},
+        changes=applied_changes(connection, district.slug, run_id) if attach_changes else None,
     )
 
 

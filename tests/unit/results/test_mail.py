@@ -90,7 +90,7 @@ def test_a_night_with_errors_names_cause_cure_and_what_was_left_alone() -> None:
     assert "3 x The class names no school.\n      Give the class a school." in mail.text
     words = " ".join(Words(mail.html).words)
     for told in (
-        "3 The class names no school. Give the class a school.",
+        "3 x The class names no school. Give the class a school.",
         "6 people differ in the SIS",
         "2 people are gone",
         "1 SIS record was skipped",
