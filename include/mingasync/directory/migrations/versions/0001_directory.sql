@@ -108,9 +108,10 @@ create table directory.membership_overrides (
 );
 
 -- One row per person or list that a run changed, or did not change and why. Memberships that changed are
--- read from their own validity; only those that did not happen are written down, in membership_changes.
+-- read from their own validity; only those that did not happen are written down, in membership_changes. Runs are never
+-- deleted, so no foreign key is paid for on each of the many rows of a first night.
 create table directory.changes (
-    run_no    integer not null references directory.sync_runs on delete cascade,
+    run_no    integer not null,
     entity    text not null check (entity in ('person', 'list')),
     entity_no integer,
     school_id text,
@@ -125,7 +126,7 @@ create index on directory.changes using brin (run_no) with (pages_per_range = 16
 create index on directory.changes (entity, entity_no);
 
 create table directory.membership_changes (
-    run_no      integer not null references directory.sync_runs on delete cascade,
+    run_no      integer not null,
     list_id     integer not null,
     person_id   integer not null,
     manager     boolean not null,
