@@ -118,6 +118,8 @@ class RestSource:
             yield first
         total = tally.totals[0] if tally.totals else 0
         for rows in self._ranges(collection, offset, total, tally) if first else ():
+            if not rows:
+                return
             if _mark(rows) == mark:
                 tally.fault = _SAME_PAGE
                 return
@@ -136,20 +138,18 @@ class RestSource:
 
     def _ranges(self, collection: str, step: int, total: int, tally: Tally) -> Iterator[list[Row]]:
         """The rows between the first page and the total, in order, fetched a few pages at once."""
-        starts = iter(range(step, total, step))
+        # The page after the total is asked for along with the rest: it proves the end.
+        starts = iter([*range(step, total, step), total] if total > step else [])
         waiting: deque[Future[list[Row]]] = deque()
         with ThreadPoolExecutor(self._parallel, "oneroster") as threads:
             try:
                 while True:
                     for start in islice(starts, 2 * self._parallel - len(waiting)):
-                        stop = min(start + step, total)
+                        stop = min(start + step, total) if start < total else start + step
                         waiting.append(threads.submit(self._range, collection, start, stop, tally))
                     if not waiting:
                         return
-                    rows = waiting.popleft().result()
-                    if not rows:
-                        return
-                    yield rows
+                    yield waiting.popleft().result()
             finally:
                 threads.shutdown(wait=True, cancel_futures=True)
 
