@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["critical", "error", "warning"]
+#: The end of a rule's id, its severity, message and cure.
+Sentence = tuple[str, Severity, str, str]
 
 
 @dataclass(frozen=True)
@@ -22,31 +24,31 @@ class Rule:
     fix: str
 
 
-def _rules(resource: str, *rules: tuple[str, Severity, str, str]) -> list[Rule]:
+def _rules(resource: str, *rules: Sentence) -> list[Rule]:
     return [
         Rule(f"{resource}.{name}", resource, severity, message, fix) for name, severity, message, fix in rules
     ]
 
 
-_ID = (
+_ID: Sentence = (
     "id_missing",
     "error",
     "A record has no sourcedId, so nobody can say what it is.",
     "Have {sis} send every record's sourcedId.",
 )
-_TWICE = (
+_TWICE: Sentence = (
     "id_twice",
     "error",
     "Two different records bear this sourcedId; the last one was taken, this one set aside.",
     "Remove the double record in {sis}.",
 )
-_SAME = (
+_SAME: Sentence = (
     "id_twice_same",
     "warning",
     "Sent more than once, word for word the same; one was taken.",
     "Nothing is wrong with the data; have {sis} send each record once.",
 )
-_STATUS = (
+_STATUS: Sentence = (
     "status_unknown",
     "error",
     "The status is none of active, inactive, tobedeleted, so it is not known whether the record counts.",

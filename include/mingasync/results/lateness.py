@@ -81,7 +81,7 @@ def _since(
     if first is None:
         return None
     zone = ZoneInfo(district.timezone)
-    moments = [good or first]
+    moments: list[dt.datetime] = [good or first]
     if turned_on:
         moments.append(turned_on)
     for quiet in settings.quiet if settings else ():

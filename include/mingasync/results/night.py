@@ -104,4 +104,4 @@ def _causes(connection: psycopg.Connection[Any], run_no: int) -> tuple[Cause, ..
            order by array_position(array['critical', 'error', 'warning'], severity), 3 desc, rule""",
         (run_no,),
     ).fetchall()
-    return tuple(Cause(*row[:5], sourced_ids=tuple(row[5] or ())) for row in rows)
+    return tuple(Cause(*row[:5], tuple(row[5] or ())) for row in rows)

@@ -48,8 +48,6 @@ def _mark(
         connection.execute(
             psycopg.sql.SQL(
                 "update directory.mails set {} where district = %s and night = %s and kind = %s"
-            ).format(
-                psycopg.sql.SQL(change)  # type: ignore[arg-type]
-            ),
+            ).format(psycopg.sql.SQL(change)),
             (*values, run.district, run.night, kind),
         )
