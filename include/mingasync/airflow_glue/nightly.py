@@ -185,6 +185,7 @@ def validate() -> dict[str, int]:
             sis_name=district.sis.name,
             unreadable=snapshot.unreadable(),
             previous_rows={name: size["rows"] for name, size in (loaded or {}).get("collections", {}).items()},
+            known_until=runs.known_until(connection, run.district),
         )
         snapshot.write_frame("set_aside", findings.set_aside)
         issues.replace(connection, run, run_no, "validate", findings.issues)
@@ -309,8 +310,15 @@ def _mail_results(
     if not outbox.claim(connection, run, valid, kind):
         log.info("The mail of this night was sent already")
         return
+    night = read_night(
+        connection,
+        district,
+        run.run_id,
+        context.links(district, run),
+        attach_changes=settings.results_email.attach_changes,
+    )
     try:
-        send_mail(compose(read_night(connection, district, run.run_id, context.links(district, run))), valid)
+        send_mail(compose(night), valid)
     except MailRefused as refusal:
         outbox.failed(connection, run, str(refusal), kind)
         raise

@@ -76,6 +76,12 @@ def last_loaded(connection: Connection, district: str, before_run: int | None = 
     return dict(zip(("run_id", "night", "snapshot_at", "collections", "run_no"), row, strict=True)) if row else None
 
 
+def known_until(connection: Connection, district: str) -> dt.date | None:
+    """The end of the latest academic session that a night brought so far, None before the first."""
+    row = connection.execute("select max(end_date) from directory.terms where district = %s", (district,)).fetchone()
+    return row[0] if row else None
+
+
 def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     """The state that a run has earned once all its tasks are done, with its reason in plain words."""
     held, errors, unproven = connection.execute(

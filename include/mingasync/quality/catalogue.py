@@ -91,7 +91,7 @@ RULES: tuple[Rule, ...] = (
         (
             "wrong_year",
             "critical",
-            "Every session of the SIS ended more than 120 days ago: this is last year's data.",
+            "Every session of the SIS is over, and a later one was here before: this is last year's data.",
             "Share the current school year in {sis}.",
         ),
         (

@@ -47,12 +47,16 @@ def prove(
     sis_name: str,
     unreadable: pd.DataFrame | None = None,
     previous_rows: Mapping[str, int] | None = None,
+    known_until: dt.date | None = None,
 ) -> Findings:
-    """What great-expectations finds in a snapshot's collections (frames as in oneroster.records)."""
+    """What great-expectations finds in a snapshot's collections (frames as in oneroster.records).
+
+    ``previous_rows`` are the sizes of the last good night, ``known_until`` is the end of the latest session known by then.
+    """
     frames = {name: typed(frame, name).reset_index(drop=True) for name, frame in frames.items()}
     checks = record_checks(frames)
     issues: list[Issue] = []
-    for fault in whole_faults(frames, checks, night, previous_rows or {}):
+    for fault in whole_faults(frames, checks, night, previous_rows or {}, known_until):
         told = _issue(BY_ID[fault.rule], None, sis_name)
         issues.append(told | {"message": f"{told['message']} {fault.detail}".rstrip()})
     aside: list[tuple[str, str | None, str]] = []

@@ -18,7 +18,18 @@ NIGHT = dt.date(2026, 11, 24)
 
 def proven(rows: Rows, unreadable: pd.DataFrame | None = None) -> Findings:
     before = {name: len(own) for name, own in clean().items()}
-    return prove(frames(rows), night=NIGHT, sis_name="Skyward", unreadable=unreadable, previous_rows=before)
+    return prove(
+        frames(rows), night=NIGHT, sis_name="Skyward", unreadable=unreadable, previous_rows=before, known_until=dt.date(2026, 10, 30)
+    )
+
+
+def test_old_data_are_no_fault_of_a_district_that_never_had_newer() -> None:
+    rows = clean()
+    for session in rows["academicSessions"]:
+        session.update(start_date="2021-08-23", end_date="2022-05-27")
+    findings = prove(frames(rows), night=NIGHT, sis_name="generic")
+    assert findings.counts["critical"] == 0
+    assert "academicSessions.over" in set(findings.issues["rule"])
 
 
 def test_a_clean_district_has_no_issues() -> None:
