@@ -16,7 +16,7 @@ _NEEDED = {
     "orgs": ("sourced_id", "name", "type"),
     "academicSessions": ("sourced_id", "start_date", "end_date"),
     "courses": ("sourced_id",),
-    "classes": ("sourced_id", "title", "school_id"),
+    "classes": ("sourced_id", "school_id"),
     "users": ("sourced_id", "given_name", "family_name"),
     "enrollments": ("sourced_id", "class_id", "user_id", "role"),
 }
