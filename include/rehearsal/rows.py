@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -81,14 +81,19 @@ class Rows:
 
     def single(self, version: str, collection: str, sourced_id: str, faults: Faults) -> bytes | None:
         """One record in its envelope, or None."""
-        if collection not in self._places:
-            self._places[collection] = {record["sourcedId"]: record for record in self._records(collection)}
-        record = self._places[collection].get(sourced_id)
-        if record is None or sourced_id in self._gone(whole(collection), faults):
+        name, wanted = whole(collection), sourced_id
+        if faults.new_ids and name in ("users", "enrollments"):
+            wanted = sourced_id.removeprefix("new-")
+        places = self._places.setdefault(name, {})
+        if not places:
+            places.update({record["sourcedId"]: record for record in getattr(self.district, name)})
+        if wanted not in places or wanted in self._gone(name, faults):
             return None
-        return msgspec.json.encode(
-            {_SINGLES[whole(collection)]: self._shaped(version, collection, record, faults)}
-        )
+        for record in self._records(version, collection, [places[wanted]]):
+            shaped = _shaped(name, record, faults)
+            if shaped["sourcedId"] == sourced_id:
+                return msgspec.json.encode({_SINGLES[name]: shaped})
+        return None
 
     def _served(
         self, version: str, collection: str, faults: Faults, query: Query, shifts: int
@@ -107,27 +112,37 @@ class Rows:
         return rows
 
     def _queried(self, version: str, collection: str, faults: Faults, query: Query) -> list[bytes]:
-        gone = self._gone(whole(collection), faults)
+        name = whole(collection)
+        gone = self._gone(name, faults)
         if not query.asks() and not gone:
             return self._all(version, collection, faults)
-        records = [record for record in self._records(collection) if record["sourcedId"] not in gone]
-        shaped = [self._shaped(version, collection, record, faults) for record in records]
+        left = [record for record in getattr(self.district, name) if record["sourcedId"] not in gone]
+        shaped = [_shaped(name, record, faults) for record in self._records(version, collection, left)]
         known = {key for record in shaped for key in record}
         return [msgspec.json.encode(record) for record in query.answer(shaped, known)]
 
     def _all(self, version: str, collection: str, faults: Faults) -> list[bytes]:
+        name = whole(collection)
         # Only users differ between the versions; a large district's enrollments are encoded once.
-        key = (version if whole(collection) == "users" else "", collection, shape_key(faults))
+        key = (version if name == "users" else "", collection, shape_key(faults))
         if key not in self._encoded:
-            encode, shape = msgspec.json.Encoder().encode, shape_of(faults)
-            district, name, rows = self.district, whole(collection), []
-            for record in self._records(collection):
-                shaped = in_version(version, district, name, record)
-                for change in shape:
+            encode, changes = msgspec.json.Encoder().encode, shape_of(faults)
+            rows = []
+            for record in self._records(version, collection, getattr(self.district, name)):
+                shaped = record
+                for change in changes:
                     shaped = change(name, shaped)
                 rows.append(encode(shaped))
             self._encoded[key] = rows
         return self._encoded[key]
+
+    def _records(self, version: str, collection: str, records: list[Record]) -> Iterator[Record]:
+        """Those of the records that belong to a collection, in the shape of a version."""
+        name, belongs = PARTS.get(collection, (collection, None))
+        for record in records:
+            found = in_version(version, self.district, name, record)
+            if belongs is None or belongs(found):
+                yield found
 
     def _gone(self, collection: str, faults: Faults) -> set[str]:
         """The sourcedIds that a fault hides."""
@@ -142,16 +157,11 @@ class Rows:
         ]
         return set(pupils[: len(pupils) * faults.gone_percent // 100])
 
-    def _records(self, collection: str) -> list[Record]:
-        records: list[Record] = getattr(self.district, whole(collection))
-        return [one for one in records if PARTS[collection][1](one)] if collection in PARTS else records
 
-    def _shaped(self, version: str, collection: str, record: Record, faults: Faults) -> Record:
-        name = whole(collection)
-        shaped = in_version(version, self.district, name, record)
-        for change in shape_of(faults):
-            shaped = change(name, shaped)
-        return shaped
+def _shaped(name: str, record: Record, faults: Faults) -> Record:
+    for change in shape_of(faults):
+        record = change(name, record)
+    return record
 
 
 def _shifted(rows: list[bytes], how: str, times: int) -> list[bytes]:
