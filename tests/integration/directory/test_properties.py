@@ -76,8 +76,8 @@ def directories(postgres: EmbeddedPostgres) -> Iterator[Any]:
 
             def empty() -> Directory:
                 connection.execute(
-                    "truncate directory.people, directory.user_lists, directory.memberships, directory.sync_runs,"
-                    " directory.schools, directory.terms restart identity cascade"
+                    "truncate directory.people, directory.user_lists, directory.memberships, directory.changes,"
+                    " directory.membership_changes, directory.sync_runs, directory.schools, directory.terms restart identity cascade"
                 )
                 return Directory(connection)
 
