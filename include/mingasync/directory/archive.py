@@ -51,7 +51,7 @@ def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Count
     with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         lock_district(cursor, run.district)
         if run.applies:
-            cursor.execute(_ARCHIVE, {"run_no": run_no})
+            cursor.execute(_ARCHIVE, {"run_no": run_no, "district": run.district})
         counts = count_run(connection, run_no)
         cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
     return counts
@@ -66,11 +66,23 @@ with leavers as (
     update directory.changes as c set status = case when leavers.still then 'applied' else 'conflict' end
     from leavers
     where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.entity_no = leavers.person_id
+), off as (
+    select rolls.list_id, rolls.manager, array_agg(person_id order by person_id) as people
+    from leavers
+    join (
+        select m.list_id, m.manager, unnest(m.people) as person_id
+        from directory.memberships as m join directory.user_lists as l using (list_id)
+        where l.district = %(district)s and l.kind <> 'manual'
+    ) as rolls using (person_id)
+    where leavers.still
+    group by 1, 2
 ), off_lists as (
-    update directory.memberships as m set to_run = %(run_no)s
-    from leavers, directory.user_lists as l
-    where leavers.still and m.person_id = leavers.person_id and l.list_id = m.list_id and l.kind <> 'manual'
-      and m.to_run is null and m.removed_at is null
+    update directory.memberships as m
+    set people = array(select unnest(m.people) except select unnest(off.people) order by 1)
+    from off where m.list_id = off.list_id and m.manager = off.manager
+), kept as (
+    insert into directory.membership_changes (run_no, list_id, manager, action, status, reason, people)
+    select %(run_no)s, list_id, manager, 'remove', 'applied', 'roster', people from off order by list_id
 )
 update directory.people as p set status = 'archived', archived_at = now(), updated_at = now()
 from leavers where leavers.still and p.person_id = leavers.person_id;

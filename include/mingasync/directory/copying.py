@@ -1,7 +1,10 @@
-"""Rows into PostgreSQL by COPY, straight from Arrow columns."""
+"""Rows into PostgreSQL and numbers out of it by COPY, straight from and into columns."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +29,17 @@ def copy_table(cursor: psycopg.Cursor, target: str, table: pa.Table) -> int:
     return table.num_rows
 
 
+def read_numbers(cursor: psycopg.Cursor[Any], query: str, columns: int) -> tuple[np.ndarray, ...]:
+    """The columns of a query that gives 4-byte integers and no null, as arrays."""
+    with cursor.copy(f"copy ({query}) to stdout (format binary)") as copy:
+        content = b"".join(bytes(part) for part in copy)
+    # PostgreSQL's manual, COPY, binary format: 19 bytes of header, per row the number of fields, per field its length and
+    # value, all big-endian; 2 bytes at the end.
+    row = np.dtype([("fields", ">i2"), *((name, ">i4") for i in range(columns) for name in (f"length_{i}", f"value_{i}"))])
+    rows = np.frombuffer(content, dtype=row, offset=19, count=(len(content) - 21) // row.itemsize)
+    return tuple(rows[f"value_{i}"].astype(np.int64) for i in range(columns))
+
+
 def _as_text(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """The column as CSV can carry it; a list becomes PostgreSQL's array literal, null the empty one."""
     if not pa.types.is_list(column.type):
@@ -34,10 +48,16 @@ def _as_text(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.chunk(0) if lists.num_chunks else pa.array([], column.type)
     values = pc.cast(lists.flatten(), pa.string())
+    if pa.types.is_integer(lists.type.value_type):
+        return _braced(lists, values)
     escaped = pc.replace_substring(pc.replace_substring(values, "\\", "\\\\"), '"', '\\"')
     quoted = pc.binary_join_element_wise('"', pc.fill_null(escaped, ""), '"', "")
-    offsets = pc.fill_null(pc.list_value_length(lists), 0)
-    whole = pa.ListArray.from_arrays(_offsets(offsets), quoted)
+    return _braced(lists, quoted)
+
+
+def _braced(lists: pa.Array, values: pa.Array) -> pa.Array:
+    lengths = pc.fill_null(pc.list_value_length(lists), 0)
+    whole = pa.ListArray.from_arrays(_offsets(lengths), values)
     return pc.binary_join_element_wise("{", pc.binary_join(whole, ","), "}", "")
 
 

@@ -78,14 +78,11 @@ def _key(action: str, status: str, done: set[str]) -> str | None:
 
 
 def _memberships(connection: psycopg.Connection[Any], run_no: int, preview: bool) -> dict[str, int]:
-    if preview:
-        query = """
-            select count(*) filter (where action = 'add'), count(*) filter (where action = 'remove'), 0
-            from directory.membership_changes where run_no = %(run)s and status = 'planned'"""
-    else:
-        query = """
-            select (select count(*) from directory.memberships where from_run = %(run)s),
-                   (select count(*) from directory.memberships where to_run = %(run)s),
-                   (select count(*) from directory.membership_changes where run_no = %(run)s and status = 'suppressed')"""
-    added, removed, suppressed = connection.execute(query, {"run": run_no}).fetchone() or (0, 0, 0)
+    query = """
+        select coalesce(sum(cardinality(people)) filter (where action = 'add' and status = %(done)s), 0),
+               coalesce(sum(cardinality(people)) filter (where action = 'remove' and status = %(done)s), 0),
+               coalesce(sum(cardinality(people)) filter (where status = 'suppressed'), 0)
+        from directory.membership_changes where run_no = %(run)s"""
+    parameters = {"run": run_no, "done": "planned" if preview else "applied"}
+    added, removed, suppressed = connection.execute(query, parameters).fetchone() or (0, 0, 0)
     return {"added": added, "removed": removed, "suppressed": suppressed}

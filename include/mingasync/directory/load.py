@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from include.mingasync.directory.copying import copy_table
 from include.mingasync.directory.counts import Counts, count_run
+from include.mingasync.directory.rolls import stage_rolls
 from include.mingasync.errors import LoadRefused
 from include.mingasync.run import Run
 from include.mingasync.settings import LIST_KINDS, ROLES, Settings
@@ -65,6 +66,8 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
             "selected": _selected_terms(settings),
         }
         for step in _STEPS:
+            if step == "80_members":
+                stage_rolls(cursor, desired.tables["members"])
             _run_sql(cursor, step, parameters)
             if run.applies and step in _APPLY_STEPS:
                 _run_sql(cursor, _APPLY_STEPS[step], parameters)
@@ -107,15 +110,16 @@ def _refuse_older(cursor: psycopg.Cursor[Any], run: Run, run_no: int, snapshot_a
 def _forget_undone_plan(cursor: psycopg.Cursor[Any], run_no: int) -> None:
     """An earlier attempt of the same run left rows that were not carried out; this attempt plans them anew."""
     cursor.execute("delete from directory.changes where run_no = %s and status not in ('applied', 'undone')", (run_no,))
-    cursor.execute("delete from directory.membership_changes where run_no = %s", (run_no,))
+    cursor.execute("delete from directory.membership_changes where run_no = %s and status <> 'applied'", (run_no,))
     cursor.execute("delete from directory.sync_issues where run_no = %s and step = 'load'", (run_no,))
 
 
 def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: Desired) -> None:
     _run_sql(cursor, "10_stage", {})
     for name, table in desired.tables.items():
-        copy_table(cursor, f"s_{name}", table)
-    cursor.execute("analyze s_people, s_lists, s_members, s_gone, s_set_aside, s_kept, s_unlisted")
+        if name != "members":  # staged once it is known who is who
+            copy_table(cursor, f"s_{name}", table)
+    cursor.execute("analyze s_people, s_lists, s_gone, s_set_aside, s_kept, s_unlisted")
     schools = {
         row[0]
         for row in cursor.execute(

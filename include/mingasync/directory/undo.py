@@ -34,7 +34,7 @@ def undo(connection: psycopg.Connection[Any], run: Run, run_no: int, target_run_
             )
         if target[1] in ("undo", "preview"):
             raise MingaSyncError(f"A run of kind {target[1]} cannot be undone: it applied no roster. Nothing was changed.")
-        cursor.execute(_SQL.read_bytes(), {"run_no": run_no, "target": target[0]})
+        cursor.execute(_SQL.read_bytes(), {"run_no": run_no, "target": target[0], "district": run.district})
         counts = count_run(connection, run_no)
         conflicts = cursor.execute(
             "select count(*) from directory.changes where run_no = %s and status = 'conflict'", (run_no,)

@@ -153,20 +153,19 @@ def test_a_run_shows_its_changes_as_numbers_and_never_a_name(console: Console) -
             (run_no, person),
         )
     console.connection.execute(
-        "insert into directory.memberships (list_id, person_id, from_run, to_run, manager) values "
-        "(1, 1, %(run)s, null, false), (2, 1, %(run)s, null, false), (3, 1, 999, %(run)s, false)",
+        """
+        insert into directory.membership_changes (run_no, list_id, manager, action, status, reason, people) values
+            (%(run)s, 1, false, 'add', 'applied', 'roster', '{1}'), (%(run)s, 2, false, 'add', 'applied', 'roster', '{1}'),
+            (%(run)s, 3, false, 'remove', 'applied', 'roster', '{1}'),
+            (%(run)s, 4, false, 'remove', 'suppressed', 'auto_update_off', '{1}')
+        """,
         {"run": run_no},
-    )
-    console.connection.execute(
-        "insert into directory.membership_changes values "
-        "(%s, 4, 1, false, 'remove', 'suppressed', 'auto_update_off')",
-        (run_no,),
     )
     page = console.page(f"/districts/oak/runs/{quote(run_id, safe='')}")
     assert [row for row in rows(page) if row.startswith(("Person", "Membership"))] == [
         "Person student Create Applied New in SIS 3",
-        "Membership Add Applied – 2",
-        "Membership Remove Applied – 1",
+        "Membership Add Applied Roster 2",
+        "Membership Remove Applied Roster 1",
         "Membership Remove Suppressed Auto update off 1",
     ]
     assert "Lisbeth" not in page and "Quatermain" not in page

@@ -1,4 +1,4 @@
--- What a run changed, or did not change and why, as numbers: memberships from their own validity.
+-- What a run changed, or did not change and why, as numbers.
 with run as (
     select run_no from directory.sync_runs where district = %(district)s and run_id = %(run_id)s
 )
@@ -7,17 +7,7 @@ from directory.changes
 where run_no = (select run_no from run)
 group by entity, role, action, status, reason
 union all
-select 'membership', null, 'add', 'applied', null, count(*)
-from directory.memberships
-where from_run = (select run_no from run)
-having count(*) > 0
-union all
-select 'membership', null, 'remove', 'applied', null, count(*)
-from directory.memberships
-where to_run = (select run_no from run)
-having count(*) > 0
-union all
-select 'membership', null, action, status, reason, count(*)
+select 'membership', null, action, status, reason, sum(cardinality(people))
 from directory.membership_changes
 where run_no = (select run_no from run)
 group by action, status, reason

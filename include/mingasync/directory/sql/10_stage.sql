@@ -10,7 +10,10 @@ create temp table s_set_aside (resource text, sourced_id text) on commit drop;
 create temp table s_lists (
     k integer, kind text, school_id text, source_id text, name text, term_ids text[], grades text[], public boolean
 ) on commit drop;
-create temp table s_members (k integer, n integer, manager boolean) on commit drop;
+-- A row per list and role, with the ids of the people who ought to be there.
+create temp table s_rolls (k integer, manager boolean, people integer[]) on commit drop;
+-- Managers who are not to be on their list: their records.
+create temp table s_not_managing (k integer, n integer) on commit drop;
 create temp table s_unlisted (source_id text, reason text) on commit drop;
 create temp table s_kept (class_id text, user_id text) on commit drop;
 create temp table s_schools (school_id text, name text, identifier text) on commit drop;

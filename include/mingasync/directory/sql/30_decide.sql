@@ -15,7 +15,7 @@ left join directory.people as p on p.person_id = m.person_id;
 analyze here;
 
 create temp table new_people on commit drop as
-select nextval(pg_get_serial_sequence('directory.people', 'person_id'))::integer as person_id, n, school_id, role
+select nextval('directory.people_person_id_seq')::integer as person_id, n, school_id, role
 from (select n, school_id, role from here where person_id is null and roster and is_named and not is_apart order by n) as newcomers;
 analyze new_people;
 

@@ -8,7 +8,7 @@ select n, person_id, true, true from new_people;
 analyze who;
 
 create temp table list_match on commit drop as
-select k, coalesce(list_id, nextval(pg_get_serial_sequence('directory.user_lists', 'list_id'))::integer) as list_id,
+select k, coalesce(list_id, nextval('directory.user_lists_list_id_seq')::integer) as list_id,
        list_id is null as is_new, frozen
 from (
     select l.k, u.list_id, coalesce(u.term_ids && %(lost_terms)s::text[], false) as frozen

@@ -1,47 +1,55 @@
--- Who ought to be on which list, beside who is: only the difference is kept.
+-- Who ought to be on which list, beside who is. Lists that agree are done with by one comparison; people are looked at one by
+-- one only where they do not.
 
 create temp table wanted on commit drop as
-select m.list_id, who.person_id, s.manager
-from s_members as s
+select m.list_id, s.manager, s.people, m.is_new
+from s_rolls as s
 join list_match as m using (k)
-join who using (n)
-where not m.frozen
-union
-select o.list_id, o.person_id, o.manager
+where not m.frozen;
+create index on wanted (list_id);
+
+-- What a hand decided holds against the SIS. Lists with such a decision are made anew, the few that they are.
+create temp table by_hand on commit drop as
+select o.list_id, o.person_id, o.manager, o.keep
 from directory.membership_overrides as o
 join list_match as m using (list_id)
 join directory.people as p using (person_id)
-where o.keep and not m.frozen and p.status = 'active';
+where not m.frozen and not (o.keep and p.status <> 'active');
 
-delete from wanted using directory.membership_overrides as o
-where not o.keep and wanted.list_id = o.list_id and wanted.person_id = o.person_id and wanted.manager = o.manager;
+with before as (
+    delete from wanted using (select distinct list_id, manager from by_hand) as touched
+    where wanted.list_id = touched.list_id and wanted.manager = touched.manager
+    returning wanted.list_id, wanted.manager, wanted.people
+)
+insert into wanted
+select touched.list_id, touched.manager,
+       array(select unnest(before.people)
+             union select person_id from by_hand as b where b.keep and b.list_id = touched.list_id and b.manager = touched.manager
+             except select person_id from by_hand as b where not b.keep and b.list_id = touched.list_id and b.manager = touched.manager
+             order by 1),
+       false
+from (select distinct list_id, manager from by_hand) as touched
+left join before using (list_id, manager);
 analyze wanted;
 
--- Both differences first and alone, then what they mean: how few they are is known to nobody before, and a guess in one
--- statement makes the server compare every list with every row.
-create temp table missing_now on commit drop as
-select w.list_id, w.person_id, w.manager
-from wanted as w
-where not exists (
-    select from directory.memberships as now_on
-    where now_on.list_id = w.list_id and now_on.person_id = w.person_id and now_on.manager = w.manager
-      and now_on.to_run is null and now_on.removed_at is null);
-analyze missing_now;
-
-create temp table unwanted_now on commit drop as
-select now_on.list_id, now_on.person_id, now_on.manager
-from directory.memberships as now_on
-where now_on.to_run is null and now_on.removed_at is null
-  and now_on.list_id in (select list_id from list_match where not is_new and not frozen)
-  and not exists (
-      select from wanted as w
-      where w.list_id = now_on.list_id and w.person_id = now_on.person_id and w.manager = now_on.manager);
-analyze unwanted_now;
+create temp table differing_rolls on commit drop as
+select list_id, manager, coalesce(wanted.people, '{}') as wanted, coalesce(now_on.people, '{}') as now_on
+from (select * from wanted where not is_new) as wanted
+full join (
+    select rolls.* from directory.memberships as rolls
+    join list_match as m using (list_id)
+    where not m.is_new and not m.frozen
+) as now_on using (list_id, manager)
+where wanted.people is distinct from now_on.people;
+analyze differing_rolls;
 
 create temp table joining on commit drop as
-select w.list_id, w.person_id, w.manager, m.is_new or who.newcomer or who.may_update as may_join
-from missing_now as w
-join list_match as m using (list_id)
+select w.list_id, w.person_id, w.manager, who.newcomer or who.may_update as may_join
+from (
+    select d.list_id, d.manager, unnest(d.wanted) as person_id from differing_rolls as d
+    except
+    select d.list_id, d.manager, unnest(d.now_on) from differing_rolls as d
+) as w
 join (select person_id, bool_or(newcomer) as newcomer, bool_or(may_update) as may_update from who group by 1
       union all
       select distinct o.person_id, true, true from directory.membership_overrides as o
@@ -58,7 +66,11 @@ analyze kept_people;
 -- Only somebody who is here for certain leaves a list; who is absent keeps theirs until archived.
 create temp table leaving on commit drop as
 select off.list_id, off.person_id, off.manager, who.may_update as may_leave
-from unwanted_now as off
+from (
+    select d.list_id, d.manager, unnest(d.now_on) as person_id from differing_rolls as d
+    except
+    select d.list_id, d.manager, unnest(d.wanted) from differing_rolls as d
+) as off
 join list_match as m using (list_id)
 join s_lists as l using (k)
 join (select person_id, bool_or(may_update) as may_update from who group by 1) as who using (person_id)
@@ -66,3 +78,15 @@ where %(proven)s
   and not exists (
       select from kept_people as kept
       where kept.person_id = off.person_id and (kept.class_id = l.source_id or l.kind in ('subject', 'teacher')));
+
+-- The same, list by list, as it is carried out and kept.
+create temp table moving on commit drop as
+select list_id, manager, 'add' as action, case when may_join then 'planned' else 'suppressed' end as status,
+       array_agg(person_id order by person_id) as people
+from joining group by list_id, manager, may_join
+union all
+select list_id, manager, 'remove', case when may_leave then 'planned' else 'suppressed' end,
+       array_agg(person_id order by person_id)
+from leaving group by list_id, manager, may_leave
+union all
+select list_id, manager, 'add', 'planned', people from wanted where is_new and people <> '{}';

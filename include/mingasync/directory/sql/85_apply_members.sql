@@ -1,7 +1,15 @@
-insert into directory.memberships (list_id, person_id, manager, from_run)
-select list_id, person_id, manager, %(run_no)s from joining where may_join order by list_id, person_id;
+insert into directory.memberships (list_id, manager, people)
+select list_id, manager, people from wanted where is_new order by list_id;
 
-update directory.memberships as now_on set to_run = %(run_no)s
-from leaving as l
-where l.may_leave and now_on.list_id = l.list_id and now_on.person_id = l.person_id and now_on.manager = l.manager
-  and now_on.to_run is null and now_on.removed_at is null;
+-- From what the row holds at this moment, so that a hand which was quicker is not overwritten.
+insert into directory.memberships as rolls (list_id, manager, people)
+select list_id, manager, people from moving as m
+where action = 'add' and status = 'planned' and not exists (select from wanted where wanted.list_id = m.list_id and wanted.is_new)
+order by list_id
+on conflict (list_id, manager) do update
+    set people = array(select unnest(rolls.people) union select unnest(excluded.people) order by 1);
+
+update directory.memberships as rolls
+set people = array(select unnest(rolls.people) except select unnest(m.people) order by 1)
+from moving as m
+where m.action = 'remove' and m.status = 'planned' and rolls.list_id = m.list_id and rolls.manager = m.manager;

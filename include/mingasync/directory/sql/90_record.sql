@@ -19,11 +19,8 @@ select %(run_no)s, 'list', list_id, school_id, kind, action,
        case when %(preview)s and status = 'applied' then 'planned' else status end, reason, before, after
 from plan_lists;
 
-insert into directory.membership_changes (run_no, list_id, person_id, manager, action, status, reason)
-select %(run_no)s, list_id, person_id, manager, 'add', case when may_join then 'planned' else 'suppressed' end,
-       case when may_join then 'roster' else 'auto_update_off' end
-from joining where %(preview)s or not may_join
-union all
-select %(run_no)s, list_id, person_id, manager, 'remove', case when may_leave then 'planned' else 'suppressed' end,
-       case when may_leave then 'roster' else 'auto_update_off' end
-from leaving where %(preview)s or not may_leave;
+insert into directory.membership_changes (run_no, list_id, manager, action, status, reason, people)
+select %(run_no)s, list_id, manager, action,
+       case when status = 'planned' and not %(preview)s then 'applied' else status end,
+       case when status = 'planned' then 'roster' else 'auto_update_off' end, people
+from moving order by list_id;

@@ -44,7 +44,7 @@ from (
            'Turn on "Include user in SIS sync" for the teacher.'
     from here as h
     join s_people as s on s.n = h.n
-    join s_members as sm on sm.n = h.n and sm.manager
+    join s_not_managing as sm on sm.n = h.n
     join s_lists as l on l.k = sm.k and l.kind = 'class'
     where not h.included
     group by s.sourced_id

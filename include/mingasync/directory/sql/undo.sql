@@ -37,7 +37,7 @@ select change, entity, entity_no, now_is,
 from reversal where action = 'create';
 
 delete from directory.memberships as m using unmade as u
-where not u.conflict and (u.entity = 'person' and m.person_id = u.entity_no or u.entity = 'list' and m.list_id = u.entity_no);
+where not u.conflict and u.entity = 'list' and m.list_id = u.entity_no;
 delete from directory.people as p using unmade as u where not u.conflict and u.entity = 'person' and p.person_id = u.entity_no;
 delete from directory.user_lists as l using unmade as u where not u.conflict and u.entity = 'list' and l.list_id = u.entity_no;
 
@@ -64,19 +64,61 @@ cross join lateral (select (jsonb_populate_record(lists_now, r.back)).*
                     from directory.user_lists as lists_now where lists_now.list_id = r.entity_no) as b
 where r.entity = 'list' and r.action <> 'create' and r.back is not null and l.list_id = r.entity_no;
 
--- Memberships that the run began end; those that it ended hold again where the list and the person are still there.
-update directory.memberships as m set to_run = %(run_no)s
-where m.from_run = %(target)s and m.to_run is null and m.removed_at is null;
+-- Memberships that the run began end; those that it ended hold again where the list and the person are still there. Whoever
+-- was moved again since is left where they are.
+create temp table lists_left on commit drop as
+select list_id from directory.user_lists where district = %(district)s;
+analyze lists_left;
 
-insert into directory.memberships (list_id, person_id, manager, from_run)
-select m.list_id, m.person_id, m.manager, %(run_no)s
-from directory.memberships as m
-join directory.people as p using (person_id)
-join directory.user_lists as l using (list_id)
-where m.to_run = %(target)s and m.from_run is distinct from %(target)s
-  and not exists (select from directory.membership_overrides as o
-                  where o.list_id = m.list_id and o.person_id = m.person_id and o.manager = m.manager and not o.keep)
-on conflict do nothing;
+create temp table moved on commit drop as
+select c.change_no, c.list_id, c.manager, c.action, unnest(c.people) as person_id
+from directory.membership_changes as c join lists_left using (list_id)
+where c.run_no = %(target)s and c.status = 'applied';
+analyze moved;
+
+create temp table moving_back on commit drop as
+select list_id, manager, 'remove' as action, person_id from moved where action = 'add'
+union all
+select list_id, manager, 'add', person_id from moved join directory.people as p using (person_id) where action = 'remove';
+
+delete from moving_back as b using (
+    select c.list_id, c.manager, unnest(c.people) as person_id
+    from directory.membership_changes as c
+    where c.status = 'applied' and c.run_no is distinct from %(target)s
+      and c.change_no > (select min(change_no) from moved) and c.list_id in (select list_id from moved)
+) as later
+where later.list_id = b.list_id and later.manager = b.manager and later.person_id = b.person_id;
+
+delete from moving_back as b using directory.membership_overrides as o
+where o.list_id = b.list_id and o.person_id = b.person_id and o.manager = b.manager and o.keep = (b.action = 'remove');
+
+-- People who are no more are on no list, whoever put them there.
+insert into moving_back
+select rolls.list_id, rolls.manager, 'remove', rolls.person_id
+from (
+    select m.list_id, m.manager, unnest(m.people) as person_id
+    from directory.memberships as m join lists_left using (list_id)
+) as rolls
+where rolls.person_id in (select entity_no from unmade where entity = 'person' and not conflict)
+  and not exists (select from moving_back as b where b.list_id = rolls.list_id and b.manager = rolls.manager
+                  and b.person_id = rolls.person_id);
+
+create temp table rolls_back on commit drop as
+select list_id, manager, action, array_agg(distinct person_id order by person_id) as people
+from moving_back group by list_id, manager, action;
+
+insert into directory.memberships as rolls (list_id, manager, people)
+select list_id, manager, people from rolls_back where action = 'add' order by list_id
+on conflict (list_id, manager) do update
+    set people = array(select unnest(rolls.people) union select unnest(excluded.people) order by 1);
+
+update directory.memberships as rolls
+set people = array(select unnest(rolls.people) except select unnest(b.people) order by 1)
+from rolls_back as b
+where b.action = 'remove' and rolls.list_id = b.list_id and rolls.manager = b.manager;
+
+insert into directory.membership_changes (run_no, list_id, manager, action, status, reason, people)
+select %(run_no)s, list_id, manager, action, 'applied', 'undo', people from rolls_back order by list_id;
 
 insert into directory.changes (run_no, entity, entity_no, school_id, role, action, status, reason, before, after)
 select %(run_no)s, r.entity, r.entity_no, r.school_id, r.role,
