@@ -24,6 +24,7 @@ from include.mingasync.directory.copying import copy_table
 from include.mingasync.directory.load import Desired, load
 from include.mingasync.directory.undo import undo
 from include.mingasync.oneroster.records import COLUMNS
+from include.mingasync.rosters.digests import digests
 from include.mingasync.rosters.lists import Rosters, lists_from
 from include.mingasync.rosters.people import People, people_from
 from include.mingasync.run import Kind, Run
@@ -124,16 +125,20 @@ def bench_people(frames: dict[str, pd.DataFrame]) -> None:
     more["sourced_ids"] = [[one] for one in more["sourced_id"]]
     people = pd.concat([people, more], ignore_index=True)
     people["n"] = range(len(people))
-    no_lists, nobody = pd.DataFrame(columns=["k"], dtype="int32"), pd.DataFrame(columns=["k", "n"], dtype="int32")
+    said = [column for column in people if column not in ("n", "digest", "digest_with_parent")]
+    people = people.assign(digest=digests(people, said), digest_with_parent=digests(people, said))
+    no_lists = pd.DataFrame(columns=["k"], dtype="int32")
+    nobody = pd.DataFrame({"k": [], "n": [], "manager": []}, dtype="int32")
     changed = people.copy()
     changed.loc[changed.index % 100 == 0, "family_name"] = "Changed"
+    changed = changed.assign(digest=digests(changed, said))
     with database() as connection:
         nights = Nights(connection, settings(lists=False))
         connection.execute("create table bare (like directory.people including defaults)")
         connection.execute("create unique index on bare (person_id)")
         connection.execute("create index on bare (district, sourced_id)")
         connection.execute("alter table bare alter person_id drop not null, alter district set default 'bench', alter source set default 'sis', alter include_in_sync set default true")
-        rows = pa.Table.from_pandas(people.rename(columns={"n": "person_id"}), preserve_index=False)
+        rows = pa.Table.from_pandas(people.rename(columns={"n": "person_id"}).drop(columns="digest_with_parent"), preserve_index=False)
         bare = min(seconds(lambda: (connection.execute("truncate bare"), copy_table(connection.cursor(), "bare", rows))) for _ in range(3))
         one = desired(people, no_lists, nobody)
         first, _ = nights.night(one)

@@ -29,6 +29,35 @@ def copy_table(cursor: psycopg.Cursor, target: str, table: pa.Table) -> int:
     return table.num_rows
 
 
+def copy_rolls(cursor: psycopg.Cursor[Any], target: str, key: np.ndarray, starts: np.ndarray, people: np.ndarray) -> None:
+    """Copy rows (k integer, manager boolean, people integer[]) into ``target``.
+
+    ``key`` is 2 * k + manager of each row and ``starts`` where its people begin in ``people``. In the binary format, as
+    millions of numbers would otherwise be written out and read again as text.
+    """
+    # PostgreSQL's array_send: dimensions, whether nulls occur, element type (23, int4), size, lower bound; then each element
+    # with its length before it.
+    elements = np.empty(len(people), dtype=[("length", ">i4"), ("value", ">i4")])
+    elements["length"], elements["value"] = 4, people
+    sizes = np.diff(np.append(starts, len(people)))
+    rows = np.zeros(len(key), dtype=[
+        ("fields", ">i2"), ("k_length", ">i4"), ("k", ">i4"), ("manager_length", ">i4"), ("manager", "i1"),
+        ("people_length", ">i4"), ("dimensions", ">i4"), ("nulls", ">i4"), ("type", ">i4"), ("size", ">i4"), ("lower", ">i4"),
+    ])  # fmt: skip
+    rows["fields"], rows["k_length"], rows["k"] = 3, 4, key >> 1
+    rows["manager_length"], rows["manager"] = 1, key & 1
+    rows["people_length"], rows["dimensions"], rows["type"], rows["size"], rows["lower"] = 20 + 8 * sizes, 1, 23, sizes, 1
+    heads, values, wide = rows.tobytes(), elements.tobytes(), rows.itemsize
+    parts = [b"PGCOPY\n\xff\r\n\0" + bytes(8)]
+    for row, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
+        parts.append(heads[row * wide : (row + 1) * wide])
+        parts.append(values[start * 8 : (start + size) * 8])
+    parts.append(b"\xff\xff")
+    statement = sql.SQL("copy {} (k, manager, people) from stdin (format binary)").format(sql.Identifier(target))
+    with cursor.copy(statement) as copy:
+        copy.write(b"".join(parts))
+
+
 def read_numbers(cursor: psycopg.Cursor[Any], query: str, columns: int) -> tuple[np.ndarray, ...]:
     """The columns of a query that gives 4-byte integers and no null, as arrays."""
     with cursor.copy(f"copy ({query}) to stdout (format binary)") as copy:
@@ -48,16 +77,10 @@ def _as_text(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     if isinstance(lists, pa.ChunkedArray):
         lists = lists.chunk(0) if lists.num_chunks else pa.array([], column.type)
     values = pc.cast(lists.flatten(), pa.string())
-    if pa.types.is_integer(lists.type.value_type):
-        return _braced(lists, values)
     escaped = pc.replace_substring(pc.replace_substring(values, "\\", "\\\\"), '"', '\\"')
     quoted = pc.binary_join_element_wise('"', pc.fill_null(escaped, ""), '"', "")
-    return _braced(lists, quoted)
-
-
-def _braced(lists: pa.Array, values: pa.Array) -> pa.Array:
     lengths = pc.fill_null(pc.list_value_length(lists), 0)
-    whole = pa.ListArray.from_arrays(_offsets(lengths), values)
+    whole = pa.ListArray.from_arrays(_offsets(lengths), quoted)
     return pc.binary_join_element_wise("{", pc.binary_join(whole, ","), "}", "")
 
 

@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from include.mingasync.directory.copying import copy_table
 from include.mingasync.directory.counts import Counts, count_run
 from include.mingasync.directory.rolls import stage_rolls
+from include.mingasync.directory.settling import settle
 from include.mingasync.errors import LoadRefused
 from include.mingasync.run import Run
 from include.mingasync.settings import LIST_KINDS, ROLES, Settings
@@ -72,7 +73,10 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
             if run.applies and step in _APPLY_STEPS:
                 _run_sql(cursor, _APPLY_STEPS[step], parameters)
         # The next statement's plan, and the next night's, rest on fresh statistics; a sample of the tables is read.
-        cursor.execute("analyze directory.people, directory.user_lists, directory.memberships")
+        if run.applies and _has_rows(cursor, "new_people"):
+            cursor.execute("analyze directory.people (person_id, district, sourced_id, role, status, include_in_sync, digest)")
+        if run.applies and _has_rows(cursor, "wanted where is_new"):
+            cursor.execute("analyze directory.user_lists (list_id, district, kind, source_id), directory.memberships (list_id, manager)")
         for step in ("90_record", *(["95_catalogue"] if run.applies else []), "98_issues"):
             _run_sql(cursor, step, parameters)
         cursor.execute(
@@ -117,9 +121,11 @@ def _forget_undone_plan(cursor: psycopg.Cursor[Any], run_no: int) -> None:
 def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: Desired) -> None:
     _run_sql(cursor, "10_stage", {})
     for name, table in desired.tables.items():
-        if name != "members":  # staged once it is known who is who
+        if name == "people":
+            copy_table(cursor, "s_people", settle(cursor, run.district, table, settings))
+        elif name != "members":  # staged once it is known who is who
             copy_table(cursor, f"s_{name}", table)
-    cursor.execute("analyze s_people, s_lists, s_gone, s_set_aside, s_kept, s_unlisted")
+    cursor.execute("analyze s_people (n, sourced_id, role), s_lists, s_gone, s_set_aside, s_kept, s_unlisted")
     schools = {
         row[0]
         for row in cursor.execute(
@@ -157,19 +163,26 @@ def _selected_terms(settings: Settings) -> list[str]:
     return sorted({term for own in using for term in own.class_lists.terms})
 
 
+def _has_rows(cursor: psycopg.Cursor[Any], table: str) -> bool:
+    return cursor.execute(f"select exists (select from {table})").fetchone() == (True,)
+
+
 def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, int]]:
     people = cursor.execute(
-        """select role, count(*) from here
-           where person_id is not null and speaks and included and roster and not is_apart
-             and not exists (select from directory.changes as c where c.run_no = %s and c.entity = 'person'
-                             and c.entity_no = here.person_id)
+        """select role, count(*) from (
+               select person_id, role from here
+               where person_id is not null and speaks and included and roster and not is_apart
+               union all
+               select s.person_id, s.role from s_settled as s join s_rules as r using (school_id, role) where r.roster
+           ) as there
+           where person_id not in (select entity_no from directory.changes
+                                   where run_no = %s and entity = 'person' and entity_no is not null)
            group by 1""",
         (run_no,),
     ).fetchall()
     lists = cursor.execute(
         """select l.kind, count(*) from list_match join s_lists as l using (k)
-           where not is_new and not exists (select from directory.changes as c where c.run_no = %s and c.entity = 'list'
-                                            and c.entity_no = list_match.list_id)
+           where not is_new and list_id not in (select entity_no from directory.changes where run_no = %s and entity = 'list')
            group by 1""",
         (run_no,),
     ).fetchall()

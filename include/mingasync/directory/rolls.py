@@ -8,7 +8,8 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 
-from include.mingasync.directory.copying import copy_table, read_numbers
+from include.mingasync.directory.copying import copy_rolls, copy_table, read_numbers
+from include.mingasync.rosters.frames import sorted_once
 
 
 def stage_rolls(cursor: psycopg.Cursor[Any], members: pa.Table) -> None:
@@ -16,24 +17,27 @@ def stage_rolls(cursor: psycopg.Cursor[Any], members: pa.Table) -> None:
 
     Needs the table ``who``: a member whom it does not name is on no list. Fills s_rolls and s_not_managing.
     """
-    k, n = (members.column(name).to_numpy().astype(np.int64) for name in ("k", "n"))
-    manager = members.column("manager").to_numpy(zero_copy_only=False).astype(np.int64)
-    known_n, known_person = read_numbers(cursor, "select n, person_id from who", 2)
-    person = np.full(max(n.max(initial=-1), known_n.max(initial=-1)) + 1, -1, dtype=np.int64)
-    person[known_n] = known_person
-    person = person[n]
-    there = person >= 0
+    if not members.num_rows:
+        return
+    k, n = members.column("k").to_numpy(), members.column("n").to_numpy()
+    manager = members.column("manager").to_numpy(zero_copy_only=False)
+    person = _person_of(cursor, n)
     # One number sorts by list, role and person at once; equal numbers are the same membership.
-    every = np.unique((k[there] << 33) | (manager[there] << 32) | person[there])
+    every = (k.astype(np.int64) << 1 | manager) << 32 | person
+    there = person >= 0
+    every = sorted_once(every if there.all() else every[there])
     roll = every >> 32
     starts = np.flatnonzero(np.diff(roll, prepend=-1))
-    people = pa.ListArray.from_arrays(
-        pa.array(np.append(starts, len(every)), pa.int32()), pa.array(every & 0xFFFFFFFF, pa.int32())
-    )
-    rolls = roll[starts]
-    copy_table(
-        cursor, "s_rolls", pa.table({"k": pa.array(rolls >> 1, pa.int32()), "manager": (rolls & 1).astype(bool), "people": people})
-    )
-    away = ~there & (manager == 1)
-    copy_table(cursor, "s_not_managing", pa.table({"k": pa.array(k[away], pa.int32()), "n": pa.array(n[away], pa.int32())}))
-    cursor.execute("analyze s_rolls")
+    copy_rolls(cursor, "s_rolls", roll[starts], starts, every & 0xFFFFFFFF)
+    away = ~there & manager
+    copy_table(cursor, "s_not_managing", pa.table({"k": k[away], "n": n[away]}))
+    # Not the arrays: nothing is ever looked up by them, and a sample of them is a lot to read.
+    cursor.execute("analyze s_rolls (k, manager)")
+
+
+def _person_of(cursor: psycopg.Cursor[Any], n: np.ndarray) -> np.ndarray:
+    """The person_id of each of the snapshot's people named, -1 for who is on no list."""
+    known_n, known_person = read_numbers(cursor, "select n, person_id from who", 2)
+    person = np.full(max(n.max(), known_n.max(initial=0)) + 1, -1, dtype=np.int64)
+    person[known_n] = known_person
+    return person[n]

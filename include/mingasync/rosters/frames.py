@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -12,3 +13,9 @@ def typed(frame: pd.DataFrame, collection: str) -> pd.DataFrame:
     """The frame with text columns as pandas' nullable strings, also where every value is null or there is no row."""
     texts = {column.name: "string" for column in COLUMNS[collection] if pa.types.is_string(column.type)}
     return frame.astype({name: kind for name, kind in texts.items() if name in frame})
+
+
+def sorted_once(numbers: np.ndarray) -> np.ndarray:
+    """The distinct numbers in order: by sorting, which is many times quicker than numpy's hashing ``unique`` for millions."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from include.mingasync.rosters.grades import grade_code, grade_title
-from include.mingasync.rosters.frames import typed
+from include.mingasync.rosters.frames import sorted_once, typed
 from include.mingasync.rosters.names import apart
 from include.mingasync.rosters.people import People, _lists
 from include.mingasync.settings import SchoolSettings, Settings
@@ -202,7 +202,7 @@ def _dropped(enrollments: pd.DataFrame, classes: pd.DataFrame, at: np.ndarray, n
 
 def _distinct(left: np.ndarray, right: np.ndarray, names: tuple[str, str] = ("at", "n")) -> pd.DataFrame:
     """Each pair of numbers once, in order."""
-    pairs = np.unique(left.astype(np.int64) << 32 | right.astype(np.int64))
+    pairs = sorted_once(left.astype(np.int64) << 32 | right.astype(np.int64))
     return pd.DataFrame({names[0]: (pairs >> 32).astype("int32"), names[1]: (pairs & 0xFFFFFFFF).astype("int32")})
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from include.mingasync.oneroster.records import PARENT_ROLES
+from include.mingasync.rosters.digests import digests
 from include.mingasync.rosters.frames import typed
 
 #: OneRoster's role, folded, -> the role here. Every other employee role is staff (PRODUCT section 1).
@@ -46,14 +47,18 @@ COLUMNS = (
     "parent_name",
     "parent_email",
     "parent_phone",
+    "digest",
+    "digest_with_parent",
 )
+_PARENT = ("parent_name", "parent_email", "parent_phone")
 
 
 @dataclass(frozen=True)
 class People:
     """Who the SIS says is here, and who it says is not.
 
-    ``present``: a row a human (COLUMNS; ``n`` numbers them from 0). ``gone``: sourced_id and reason, one of
+    ``present``: a row a human (COLUMNS; ``n`` numbers them from 0; the digests tell whether a record says what it said before,
+    without and with the parent contact). ``gone``: sourced_id and reason, one of
     ``tobedeleted``, ``inactive``, ``disabled``, ``left_school``. ``ids``: sourced_id -> n for every record of a present human.
     """
 
@@ -76,6 +81,10 @@ def people_from(
     gone = _gone(users)
     here = users[gone.isna()]
     present = _one_row_a_human(_with_contacts(_trimmed(here), parents))
+    said = [column for column in COLUMNS if column in present and column != "n"]
+    present = present.assign(
+        digest=digests(present, [column for column in said if column not in _PARENT]), digest_with_parent=digests(present, said)
+    )
     ids = present[["n", "sourced_ids"]].explode("sourced_ids").set_index("sourced_ids")["n"]
     return People(
         present=present[list(COLUMNS)],

@@ -91,6 +91,7 @@ with unmatched as (
     select p.* from directory.people as p
     where p.district = %(district)s and p.sourced_ids <> '{}' and p.include_in_sync
       and not exists (select from by_id where by_id.person_id = p.person_id)
+      and not exists (select from s_settled where s_settled.person_id = p.person_id)
 ), pairs as (
     select s.n, p.person_id, 'identifier' as matched_by
     from unmatched as s join missing as p on lower(p.identifier) = lower(s.identifier) and p.role = s.role

@@ -26,7 +26,7 @@ group by person_id;
 
 -- What each person who is known would be, only where that differs from what they are. A blank never clears a required field.
 create temp table differing on commit drop as
-select h.n, h.person_id, h.school_id, h.may_update, h.quiet, p.status as status_before, w.*
+select h.n, h.person_id, h.school_id, h.may_update, h.quiet, p.status as status_before, w.*, settling.digest
 from here as h
 join s_people as s on s.n = h.n
 join directory.people as p on p.person_id = h.person_id
@@ -55,6 +55,10 @@ cross join lateral (select
     case when h.parent_contact then s.parent_email else p.parent_email end as parent_email,
     case when h.parent_contact then s.parent_phone else p.parent_phone end as parent_phone
 ) as w
+-- The row is settled by an update only if it then says all that the record says.
+cross join lateral (select
+    case when w.sourced_ids = s.sourced_ids and h.is_named and pins.person_id is null then s.digest end as digest
+) as settling
 where h.speaks and h.included and h.roster and not h.is_apart
   and (w.sourced_id, w.sourced_ids, w.role, w.given_name, w.family_name, w.preferred_given_name, w.email, w.username,
        w.identifier, w.grades, w.school_ids, w.parent_name, w.parent_email, w.parent_phone)
@@ -93,7 +97,7 @@ cross join lateral (
     select jsonb_object_agg(key, old_value) as before, jsonb_object_agg(key, new_value) as after
     from jsonb_each(to_jsonb(d)) as new_row (key, new_value)
     join jsonb_each(to_jsonb(p)) as old_row (key, old_value) using (key)
-    where new_value is distinct from old_value and key not in ('school_id')
+    where new_value is distinct from old_value and key not in ('school_id', 'digest')
 ) as fields;
 
 insert into plan_people

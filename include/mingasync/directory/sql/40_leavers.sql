@@ -8,6 +8,7 @@ from directory.people as p
 join s_rules as r on r.school_id = coalesce(p.school_ids[1], '') and r.role = p.role and r.roster
 where %(proven)s
   and p.district = %(district)s and p.sourced_ids <> '{}' and p.include_in_sync and p.status = 'active'
+  and not exists (select from s_settled where s_settled.person_id = p.person_id)
   and not exists (select from by_id where by_id.person_id = p.person_id)
   and not exists (select from matched where matched.person_id = p.person_id)
   and not exists (select from apart where apart.person_id = p.person_id)

@@ -2,31 +2,40 @@
 
 insert into directory.people (
     person_id, district, source, sourced_id, sourced_ids, role, given_name, family_name, preferred_given_name, email, username,
-    identifier, grades, school_ids, parent_name, parent_email, parent_phone, include_in_sync
+    identifier, grades, school_ids, parent_name, parent_email, parent_phone, include_in_sync, digest
 )
 select p.person_id, %(district)s, 'sis', s.sourced_id, s.sourced_ids, s.role, s.given_name, s.family_name,
        s.preferred_given_name, s.email, s.username, s.identifier, coalesce(s.grades, '{}'), coalesce(s.school_ids, '{}'),
        case when r.parent_contact then s.parent_name end, case when r.parent_contact then s.parent_email end,
-       case when r.parent_contact then s.parent_phone end, true
+       case when r.parent_contact then s.parent_phone end, true, s.digest
 from new_people as p
 join s_people as s using (n)
 join s_rules as r on r.school_id = p.school_id and r.role = p.role
 order by p.person_id;
 
-update directory.people as p set
-    sourced_id = d.sourced_id, sourced_ids = d.sourced_ids, role = d.role, given_name = d.given_name,
-    family_name = d.family_name, preferred_given_name = d.preferred_given_name, email = d.email, username = d.username,
-    identifier = d.identifier, grades = d.grades, school_ids = d.school_ids, parent_name = d.parent_name,
-    parent_email = d.parent_email, parent_phone = d.parent_phone, updated_at = now()
-from differing as d
-where p.person_id = d.person_id and d.may_update;
-
 update directory.people as p set status = 'active', archived_at = null, updated_at = now()
 from plan_people as plan
 where plan.action = 'restore' and p.person_id = plan.person_id;
 
+update directory.people as p set
+    sourced_id = d.sourced_id, sourced_ids = d.sourced_ids, role = d.role, given_name = d.given_name,
+    family_name = d.family_name, preferred_given_name = d.preferred_given_name, email = d.email, username = d.username,
+    identifier = d.identifier, grades = d.grades, school_ids = d.school_ids, parent_name = d.parent_name,
+    parent_email = d.parent_email, parent_phone = d.parent_phone, digest = d.digest, updated_at = now()
+from differing as d
+where p.person_id = d.person_id and d.may_update;
+
 update directory.people as p set parent_name = null, parent_email = null, parent_phone = null, updated_at = now()
 from contacts_off where p.person_id = contacts_off.person_id;
+
+-- Whoever was looked at and found to say what the record says is settled from now on.
+update directory.people as p set digest = s.digest
+from here as h join s_people as s using (n)
+where p.person_id = h.person_id and p.digest is distinct from s.digest
+  and h.speaks and h.included and h.roster and h.is_named and not h.is_apart
+  and p.status = 'active' and p.sourced_ids = s.sourced_ids
+  and not exists (select from differing as d where d.person_id = p.person_id)
+  and not exists (select from pins where pins.person_id = p.person_id);
 
 update directory.field_pins as pin set sis_value = to_jsonb(s) ->> pin.field
 from matched join s_people as s using (n)

@@ -6,7 +6,6 @@ select m.list_id, s.manager, s.people, m.is_new
 from s_rolls as s
 join list_match as m using (k)
 where not m.frozen;
-create index on wanted (list_id);
 
 -- What a hand decided holds against the SIS. Lists with such a decision are made anew, the few that they are.
 create temp table by_hand on commit drop as
@@ -30,7 +29,7 @@ select touched.list_id, touched.manager,
        false
 from (select distinct list_id, manager from by_hand) as touched
 left join before using (list_id, manager);
-analyze wanted;
+analyze wanted (list_id, manager);
 
 create temp table differing_rolls on commit drop as
 select list_id, manager, coalesce(wanted.people, '{}') as wanted, coalesce(now_on.people, '{}') as now_on
@@ -41,7 +40,7 @@ full join (
     where not m.is_new and not m.frozen
 ) as now_on using (list_id, manager)
 where wanted.people is distinct from now_on.people;
-analyze differing_rolls;
+analyze differing_rolls (list_id, manager);
 
 create temp table joining on commit drop as
 select w.list_id, w.person_id, w.manager, who.newcomer or who.may_update as may_join
@@ -82,11 +81,11 @@ where %(proven)s
 -- The same, list by list, as it is carried out and kept.
 create temp table moving on commit drop as
 select list_id, manager, 'add' as action, case when may_join then 'planned' else 'suppressed' end as status,
-       array_agg(person_id order by person_id) as people
+       array_agg(person_id order by person_id) as people, false as is_new
 from joining group by list_id, manager, may_join
 union all
 select list_id, manager, 'remove', case when may_leave then 'planned' else 'suppressed' end,
-       array_agg(person_id order by person_id)
+       array_agg(person_id order by person_id), false
 from leaving group by list_id, manager, may_leave
 union all
-select list_id, manager, 'add', 'planned', people from wanted where is_new and people <> '{}';
+select list_id, manager, 'add', 'planned', people, true from wanted where is_new and people <> '{}';

@@ -1,11 +1,9 @@
 insert into directory.memberships (list_id, manager, people)
-select list_id, manager, people from wanted where is_new order by list_id;
+select list_id, manager, people from moving where is_new order by list_id;
 
 -- From what the row holds at this moment, so that a hand which was quicker is not overwritten.
 insert into directory.memberships as rolls (list_id, manager, people)
-select list_id, manager, people from moving as m
-where action = 'add' and status = 'planned' and not exists (select from wanted where wanted.list_id = m.list_id and wanted.is_new)
-order by list_id
+select list_id, manager, people from moving where action = 'add' and status = 'planned' and not is_new order by list_id
 on conflict (list_id, manager) do update
     set people = array(select unnest(rolls.people) union select unnest(excluded.people) order by 1);
 

@@ -2,7 +2,7 @@
 
 create temp table reversing on commit drop as
 select c.ctid as change, c.entity, c.entity_no, c.school_id, c.role, c.action, c.before, c.after,
-       case when c.entity = 'person' then to_jsonb(p) else to_jsonb(l) end as now_is,
+       case when c.entity = 'person' then to_jsonb(p) - 'digest' else to_jsonb(l) end as now_is,
        exists (select from directory.changes as later
                where later.entity = c.entity and later.entity_no = c.entity_no and later.run_no > c.run_no
                  and later.run_no <> %(run_no)s and later.status = 'applied') as touched_by_run

@@ -193,3 +193,7 @@ $$;
 create trigger changed_since before update on directory.people
 for each row when (old.digest is not null and new.digest is not distinct from old.digest)
 execute function directory.forget_digest();
+
+-- Numbers alone tell people and lists apart well enough, at half the cost of every row of a first night.
+drop index directory.changes_entity_entity_no_idx;
+create index changes_of_one on directory.changes (entity_no);

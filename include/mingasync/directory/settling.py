@@ -1,0 +1,53 @@
+"""Settling: who of the snapshot is what they were last night, and so need not be looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.mingasync.directory.copying import copy_table, read_numbers
+from include.mingasync.settings import Settings
+
+_SQL = Path(__file__).parent / "sql" / "12_settle.sql"
+
+
+def settle(cursor: psycopg.Cursor[Any], district: str, people: pa.Table, settings: Settings) -> pa.Table:
+    """The people to be looked at, as they are to be staged in s_people, with the digest that stands for them; the others
+    are in s_settled.
+
+    A person is settled while their row came from a record with the same digest and nobody changed the row since; the
+    database forgets the digest of a row that is changed.
+    """
+    if "digest" not in people.column_names:  # a snapshot kept by an older version
+        return people
+    digest = _digests(people, settings) if people.num_rows else pa.array([], pa.int64())
+    people = people.drop_columns(["digest", "digest_with_parent"]).append_column("digest", digest)
+    known = cursor.execute(
+        "select exists (select from directory.people where district = %s and digest is not null)", (district,)
+    ).fetchone()
+    if known == (False,):
+        return people
+    copy_table(cursor, "s_digests", people.select(["n", "digest"]))
+    cursor.execute(_SQL.read_bytes(), {"district": district})
+    (settled,) = read_numbers(cursor, "select n from s_settled", 1)
+    return people.filter(pc.invert(pc.is_in(people.column("n"), pa.array(settled, people.schema.field("n").type))))
+
+
+def _digests(people: pa.Table, settings: Settings) -> pa.Array:
+    """Per person the digest of what is kept of them: with the parent contact where their first school wants it."""
+    schools = people.column("school_ids").combine_chunks()
+    first = pc.list_element(pc.if_else(pc.greater(pc.list_value_length(schools), 0), schools, pa.scalar([None], schools.type)), 0)
+    wanting = [
+        school
+        for school in pc.unique(first).to_pylist()
+        if settings.for_school(school).include_primary_parent_contact
+    ]
+    wants = np.asarray(pc.is_in(first, pa.array(wanting, first.type)))
+    return pa.array(
+        np.where(wants, people.column("digest_with_parent").to_numpy(), people.column("digest").to_numpy()), pa.int64()
+    )
