@@ -1,14 +1,21 @@
 -- Reverses what one run did. A later edit, by a run or by hand, is left alone and listed as a conflict.
 
+create temp table touched_by_runs on commit drop as
+select distinct later.entity, later.entity_no
+from directory.changes as later join directory.sync_runs as r using (run_no)
+where r.district = %(district)s and later.run_no > %(target)s and later.run_no <> %(run_no)s and later.status = 'applied';
+analyze touched_by_runs;
+
 create temp table reversing on commit drop as
-select c.ctid as change, c.entity, c.entity_no, c.school_id, c.role, c.action, c.before, c.after,
-       case when c.entity = 'person' then to_jsonb(p) - 'digest' else to_jsonb(l) end as now_is,
-       exists (select from directory.changes as later
-               where later.entity = c.entity and later.entity_no = c.entity_no and later.run_no > c.run_no
-                 and later.run_no <> %(run_no)s and later.status = 'applied') as touched_by_run
+select c.ctid as change, c.entity, c.entity_no, c.school_id, c.role, c.action, c.before, c.after, touched_by_run, as_made,
+       case when as_made then null when c.entity = 'person' then to_jsonb(p) - 'digest' else to_jsonb(l) end as now_is
 from directory.changes as c
 left join directory.people as p on c.entity = 'person' and p.person_id = c.entity_no
 left join directory.user_lists as l on c.entity = 'list' and l.list_id = c.entity_no
+left join touched_by_runs as t on t.entity = c.entity and t.entity_no = c.entity_no
+-- Whoever bears a digest, and was not touched by a later run, is what the run made, field by field.
+cross join lateral (select t.entity_no is not null as touched_by_run,
+                           t.entity_no is null and c.action = 'create' and p.digest is not null as as_made) as what
 where c.run_no = %(target)s and c.status = 'applied';
 
 -- A field may go back while it still is what the run made it.
@@ -22,7 +29,8 @@ cross join lateral (
         select field, coalesce(nullif(r.now_is -> field, 'null') = nullif(r.after -> field, 'null'),
                                nullif(r.now_is -> field, 'null') is null and nullif(r.after -> field, 'null') is null)
                       as untouched
-        from jsonb_object_keys(coalesce(r.before, '{}') || coalesce(r.after, '{}')) as keys (field)
+        from jsonb_object_keys(case when r.as_made then '{}' else coalesce(r.before, '{}') || coalesce(r.after, '{}') end)
+             as keys (field)
         where r.now_is ? field
     ) as one
 ) as fields;
@@ -124,7 +132,7 @@ insert into directory.changes (run_no, entity, entity_no, school_id, role, actio
 select %(run_no)s, r.entity, r.entity_no, r.school_id, r.role,
        case r.action when 'create' then 'delete' when 'archive' then 'restore' when 'restore' then 'archive'
             when 'deactivate' then 'update' else r.action end,
-       'applied', 'undo', case when r.action = 'create' then r.now_is else r.after end, r.back
+       'applied', 'undo', r.after, r.back
 from reversal as r
 left join unmade as u on u.change = r.change
 where case when r.action = 'create' then not u.conflict else r.back is not null end;
