@@ -51,10 +51,13 @@ def say(what: str, value: str) -> None:
 @contextmanager
 def database() -> Iterator[psycopg.Connection[Any]]:
     """A connection to a fresh directory in an embedded server."""
-    with tempfile.TemporaryDirectory() as folder, embedded_postgres(Path(folder)) as server:
-        with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            schema.bring_to_head(connection)
-            yield connection
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        embedded_postgres(Path(folder)) as server,
+        psycopg.connect(server.dsn(), autocommit=True) as connection,
+    ):
+        schema.bring_to_head(connection)
+        yield connection
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -137,9 +140,17 @@ def bench_people(frames: dict[str, pd.DataFrame]) -> None:
         connection.execute("create table bare (like directory.people including defaults)")
         connection.execute("create unique index on bare (person_id)")
         connection.execute("create index on bare (district, sourced_id)")
-        connection.execute("alter table bare alter person_id drop not null, alter district set default 'bench', alter source set default 'sis', alter include_in_sync set default true")
-        rows = pa.Table.from_pandas(people.rename(columns={"n": "person_id"}).drop(columns="digest_with_parent"), preserve_index=False)
-        bare = min(seconds(lambda: (connection.execute("truncate bare"), copy_table(connection.cursor(), "bare", rows))) for _ in range(3))
+        connection.execute(
+            "alter table bare alter person_id drop not null, alter district set default 'bench',"
+            " alter source set default 'sis', alter include_in_sync set default true"
+        )
+        rows = pa.Table.from_pandas(
+            people.rename(columns={"n": "person_id"}).drop(columns="digest_with_parent"), preserve_index=False
+        )
+        bare = min(
+            seconds(lambda: (connection.execute("truncate bare"), copy_table(connection.cursor(), "bare", rows)))
+            for _ in range(3)
+        )
         one = desired(people, no_lists, nobody)
         first, _ = nights.night(one)
         same, same_wal = nights.night(later(one))
@@ -174,7 +185,10 @@ def bench_lists(frames: dict[str, pd.DataFrame]) -> None:
         nights = Nights(connection, settings(lists=True))
         connection.execute("create table bare (k integer, n integer, manager boolean)")
         rows = pa.Table.from_pandas(members, preserve_index=False)
-        bare = min(seconds(lambda: (connection.execute("truncate bare"), copy_table(connection.cursor(), "bare", rows))) for _ in range(3))
+        bare = min(
+            seconds(lambda: (connection.execute("truncate bare"), copy_table(connection.cursor(), "bare", rows)))
+            for _ in range(3)
+        )
         nights.night(desired(made["people"], lists.iloc[:0], members.iloc[:0]))
         one = desired(made["people"], lists, members)
         first, _ = nights.night(one)

@@ -17,9 +17,7 @@ Message = MutableMapping[str, Any]
 CONSOLE = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + "/rostering"
 
 
-async def console(
-    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
+async def console(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
     """Answer a request; the console is imported on the first, so schedulers and workers never pay for it."""
     root = str(Path(__file__).resolve().parents[1])
     if root not in sys.path:

@@ -28,9 +28,7 @@ def run_demo() -> int:
     home = Home.of("demo")
     nights = demo.run_demo(home, _narrator())
     lines = ["", "What each night did", *demo.table(nights), "", "Where to look", *demo.places(home), ""]
-    lines.append(
-        "Airflow stays up; make down ends it. The next make demo starts from an empty directory again."
-    )
+    lines.append("Airflow stays up; make down ends it. The next make demo starts from an empty directory again.")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0 if len(nights) == 2 and all(night.state in demo.GOOD for night in nights) else 1
 

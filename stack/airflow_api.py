@@ -78,9 +78,7 @@ class AirflowApi:
         if missing_is_fine and answer.status_code == 404:
             return None
         if not answer.ok:
-            raise RuntimeError(
-                f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:300]}"
-            )
+            raise RuntimeError(f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:300]}")
         return answer.json()
 
     def _log_in(self) -> None:

@@ -63,9 +63,7 @@ def switch_night(home: Home, number: int) -> None:
     address = f"http://127.0.0.1:{home.ports['sis'].given}/rehearsal/night"
     answer = requests.put(address, json={"night": number}, timeout=60, proxies={"http": ""})
     if not answer.ok:
-        raise DemoError(
-            f"The rehearsal SIS answered {answer.status_code} to PUT {address}: {answer.text[:200]}"
-        )
+        raise DemoError(f"The rehearsal SIS answered {answer.status_code} to PUT {address}: {answer.text[:200]}")
 
 
 def run_night(home: Home, api: AirflowApi, number: int, say: Say) -> Night:
@@ -85,9 +83,7 @@ def run_night(home: Home, api: AirflowApi, number: int, say: Say) -> Night:
         if run["state"] in {"success", "failed"}:
             break
         if time.monotonic() > deadline:
-            raise DemoError(
-                f"Night {number} has not ended after {RUN_SECONDS} s; look at {_grid(home, run_id)}"
-            )
+            raise DemoError(f"Night {number} has not ended after {RUN_SECONDS} s; look at {_grid(home, run_id)}")
         time.sleep(0.4)
     seconds = (_moment(run["end_date"]) - _moment(run["queued_at"])).total_seconds()
     state, counts = _history(home, run_id)
@@ -149,10 +145,7 @@ def table(nights: list[Night]) -> list[str]:
     rows.append(("seconds from trigger", [f"{night.seconds:.1f}" for night in nights]))
     width = max(len(label) for label, _ in rows)
     columns = [max(len(cells[i]) for _, cells in rows) for i in range(len(nights))]
-    return [
-        f"  {label:<{width}}  " + "  ".join(f"{cell:>{columns[i]}}" for i, cell in enumerate(cells))
-        for label, cells in rows
-    ]
+    return [f"  {label:<{width}}  " + "  ".join(f"{cell:>{columns[i]}}" for i, cell in enumerate(cells)) for label, cells in rows]
 
 
 def _flat(counts: dict[str, Any]) -> list[tuple[str, int]]:
@@ -168,9 +161,7 @@ def _flat(counts: dict[str, Any]) -> list[tuple[str, int]]:
         for what, number in numbers.items()
         if what != "unchanged"
     ]
-    members = [
-        (f"memberships {_words(what)}", number) for what, number in counts.get("memberships", {}).items()
-    ]
+    members = [(f"memberships {_words(what)}", number) for what, number in counts.get("memberships", {}).items()]
     issues = [(f"issues: {severity}", number) for severity, number in counts.get("issues", {}).items()]
     return [*people, *lists, *members, *issues]
 

@@ -51,9 +51,7 @@ def choose_ports(wanted: Mapping[str, int], remembered: Mapping[str, int]) -> di
     for part, first_choice in wanted.items():
         start = remembered.get(part, first_choice)
         candidates = range(start, min(start + TRIES, 65536))
-        given = (
-            next((port for port in candidates if port not in taken and is_free(port)), None) or free_port()
-        )
+        given = next((port for port in candidates if port not in taken and is_free(port)), None) or free_port()
         taken.add(given)
         chosen[part] = Port(first_choice, given)
     return chosen
@@ -61,9 +59,7 @@ def choose_ports(wanted: Mapping[str, int], remembered: Mapping[str, int]) -> di
 
 def remember_ports(file: Path, ports: Mapping[str, Port]) -> None:
     """Keep the ports for the next start."""
-    file.write_text(
-        json.dumps({part: [port.wanted, port.given] for part, port in ports.items()}), encoding="utf-8"
-    )
+    file.write_text(json.dumps({part: [port.wanted, port.given] for part, port in ports.items()}), encoding="utf-8")
 
 
 def remembered_ports(file: Path) -> dict[str, Port]:

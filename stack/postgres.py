@@ -194,9 +194,7 @@ class EmbeddedPostgres:
     def empty_database(self, name: str) -> None:
         """Make a database anew, empty; whoever is connected to it is cut off."""
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         self.ensure_database(name)
 
     def remove(self) -> None:
@@ -229,9 +227,7 @@ class EmbeddedPostgres:
             "--no-sync",
         ]
         try:
-            made = subprocess.run(
-                command, cwd="/", capture_output=True, text=True, check=False, **self._as_user()
-            )
+            made = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, **self._as_user())
         finally:
             secret.unlink()
         if made.returncode:

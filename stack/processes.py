@@ -46,9 +46,7 @@ def write_identities(file: Path, identities: Iterable[Identity]) -> None:
 def read_identities(file: Path) -> list[Identity]:
     """The processes recorded in a file; none when there is no such file or it is broken."""
     try:
-        return [
-            Identity(int(entry["pid"]), float(entry["started"])) for entry in json.loads(file.read_text())
-        ]
+        return [Identity(int(entry["pid"]), float(entry["started"])) for entry in json.loads(file.read_text())]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 

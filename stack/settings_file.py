@@ -146,9 +146,7 @@ def with_ports(settings: AirflowSettings, ports: Mapping[str, Port]) -> AirflowS
 def with_database_password(settings: AirflowSettings, password: str) -> AirflowSettings:
     """The same settings with the generated password of the embedded PostgreSQL."""
     connections = [
-        entry.model_copy(update={"conn_password": password})
-        if entry.conn_id == DATABASE_CONNECTION
-        else entry
+        entry.model_copy(update={"conn_password": password}) if entry.conn_id == DATABASE_CONNECTION else entry
         for entry in settings.connections
     ]
     return settings.model_copy(update={"connections": connections})
@@ -166,9 +164,7 @@ def load(settings: AirflowSettings, session: Session, overwrite: bool = False) -
     for connection in settings.connections:
         save_connection(connection, session)
     for pool in settings.pools:
-        Pool.create_or_update_pool(
-            pool.pool_name, pool.pool_slot, pool.pool_description, include_deferred=False, session=session
-        )
+        Pool.create_or_update_pool(pool.pool_name, pool.pool_slot, pool.pool_description, include_deferred=False, session=session)
     existing = set(session.scalars(select(Variable.key)))
     new = [entry for entry in settings.variables if overwrite or entry.variable_name not in existing]
     for variable in new:

@@ -65,9 +65,7 @@ def supervise(home: Home) -> int:
                 server.ensure_database(name)
             say(home, f"PostgreSQL is up on port {server.port}")
             settings = environment(home)
-            subprocess.run(
-                [sys.executable, "-m", "stack.prepare", home.kind], cwd=REPOSITORY, env=settings, check=True
-            )
+            subprocess.run([sys.executable, "-m", "stack.prepare", home.kind], cwd=REPOSITORY, env=settings, check=True)
             say(home, "Airflow's tables, login and Connections are ready")
             return _run_parts(home, settings)
         finally:
@@ -79,9 +77,7 @@ def _run_parts(home: Home, settings: dict[str, str]) -> int:
     for name, command in commands(home).items():
         log = shlex.quote(str(home.logs / f"{name}.log"))
         # exec: the shell makes way for the part, so that a signal reaches the part itself.
-        manager.add_process(
-            name, f"exec {shlex.join(command)} >>{log} 2>&1", env=settings, cwd=str(REPOSITORY)
-        )
+        manager.add_process(name, f"exec {shlex.join(command)} >>{log} 2>&1", env=settings, cwd=str(REPOSITORY))
     manager.loop()
     return int(manager.returncode or 0)
 

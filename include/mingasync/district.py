@@ -40,9 +40,7 @@ def _zone(name: str) -> str:
 
 def _cron(expression: str) -> str:
     if len(expression.split()) != 5 or not croniter.is_valid(expression):
-        raise ValueError(
-            f"'{expression}' is no cron schedule; write five fields in local time such as 0 2 * * *"
-        )
+        raise ValueError(f"'{expression}' is no cron schedule; write five fields in local time such as 0 2 * * *")
     return expression
 
 
@@ -130,9 +128,7 @@ def districts_folder() -> Path:
 
 def district_files(folder: Path | None = None) -> Iterator[Path]:
     """Every district file, in order of name; ``.yaml`` and ``.yml`` alike."""
-    yield from sorted(
-        path for path in (folder or districts_folder()).glob("*") if path.suffix in {".yaml", ".yml"}
-    )
+    yield from sorted(path for path in (folder or districts_folder()).glob("*") if path.suffix in {".yaml", ".yml"})
 
 
 def read_district(path: Path) -> District:
@@ -148,9 +144,7 @@ def read_district(path: Path) -> District:
         )
     twins = [twin.name for twin in path.parent.glob(f"{slug}.y*ml") if twin != path]
     if twins:
-        raise DistrictFileError(
-            f"{path.name}: the district '{slug}' is described twice, also in {', '.join(twins)}. Delete one."
-        )
+        raise DistrictFileError(f"{path.name}: the district '{slug}' is described twice, also in {', '.join(twins)}. Delete one.")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -186,6 +180,4 @@ def find_district(slug: str, folder: Path | None = None) -> District:
     for path in district_files(folder):
         if path.stem == slug:
             return read_district(path)
-    raise DistrictFileError(
-        f"There is no district '{slug}' in {folder or districts_folder()}. Add {slug}.yaml there."
-    )
+    raise DistrictFileError(f"There is no district '{slug}' in {folder or districts_folder()}. Add {slug}.yaml there.")

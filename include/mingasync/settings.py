@@ -133,8 +133,7 @@ def _merged(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in override.items():
         below = base.get(key)
-        both_nested = isinstance(value, dict) and isinstance(below, dict)
-        merged[key] = _merged(below, value) if both_nested else value
+        merged[key] = _merged(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
     return merged
 
 

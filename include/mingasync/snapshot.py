@@ -105,11 +105,7 @@ class Snapshot:
 
     def incomplete_reasons(self) -> dict[str, str]:
         """Why each collection that proves no absence does not; empty when all do."""
-        return {
-            name: proof.reason or proof.state
-            for name, proof in self.proofs().items()
-            if proof.state == "incomplete"
-        }
+        return {name: proof.reason or proof.state for name, proof in self.proofs().items() if proof.state == "incomplete"}
 
     @property
     def taken_at(self) -> dt.datetime:

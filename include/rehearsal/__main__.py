@@ -79,9 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     numbers.set_defaults(run=_numbers)
 
     for command in (serving, bundle, numbers):
-        command.add_argument(
-            "--folder", type=Path, help="JSON collections to take instead of an invented district"
-        )
+        command.add_argument("--folder", type=Path, help="JSON collections to take instead of an invented district")
         command.add_argument("--night", type=int, default=1)
         command.add_argument("--students", type=int, default=2400)
         command.add_argument("--schools", type=int, default=3)

@@ -84,9 +84,7 @@ def _manifest(version: str, present: list[str]) -> bytes:
     rows = {"manifest.version": "1.0", "oneroster.version": version}
     rows |= {f"file.{name}": mode for name, mode in sorted(modes.items(), key=lambda item: item[0].lower())}
     rows |= {"source.systemName": "MingaSync rehearsal", "source.systemCode": "rehearsal"}
-    return _csv(
-        ("propertyName", "value"), ({"propertyName": key, "value": text} for key, text in rows.items())
-    )
+    return _csv(("propertyName", "value"), ({"propertyName": key, "value": text} for key, text in rows.items()))
 
 
 def _records(district: District, version: str, name: str) -> Iterator[Record]:

@@ -42,9 +42,7 @@ class Credentials:
             raise TokenError("unsupported_grant_type", 400)
         basic, body = _basic(header), (form.get("client_id", ""), form.get("client_secret", ""))
         given = {"any": basic or body, "basic": basic, "body": body}[faults.credentials] or ("", "")
-        if not secrets.compare_digest(
-            "\n".join(given).encode(), f"{self.client_id}\n{self.client_secret}".encode()
-        ):
+        if not secrets.compare_digest("\n".join(given).encode(), f"{self.client_id}\n{self.client_secret}".encode()):
             raise TokenError("invalid_client", 401)
         if faults.scope and faults.scope not in form.get("scope", "").split():
             raise TokenError("invalid_scope", 400)
@@ -69,10 +67,7 @@ class Credentials:
         """Whether an OAuth 1.0a signature holds (RFC 5849 section 3.2): not old, not used before, ours."""
         given = _oauth_parameters(value)
         stamp, nonce = given.get("oauth_timestamp", ""), given.get("oauth_nonce", "")
-        if (
-            given.get("oauth_consumer_key") != self.client_id
-            or given.get("oauth_signature_method") not in _HASHES
-        ):
+        if given.get("oauth_consumer_key") != self.client_id or given.get("oauth_signature_method") not in _HASHES:
             return False
         if not stamp.isdigit() or abs(time.time() - int(stamp)) > _CLOCK_SECONDS or not nonce:
             return False
@@ -95,9 +90,7 @@ def signature(method: str, url: str, oauth: Mapping[str, str], secret: str) -> s
     joined = "&".join(f"{key}={value}" for key, value in sorted((_quoted(k), _quoted(v)) for k, v in pairs))
     text = "&".join((method.upper(), _quoted(base), _quoted(joined)))
     algorithm = _HASHES[oauth["oauth_signature_method"]]
-    return base64.b64encode(
-        hmac.new(f"{_quoted(secret)}&".encode(), text.encode(), algorithm).digest()
-    ).decode()
+    return base64.b64encode(hmac.new(f"{_quoted(secret)}&".encode(), text.encode(), algorithm).digest()).decode()
 
 
 def _quoted(text: str) -> str:

@@ -22,15 +22,12 @@ def add_dirt(district: District, maker: Maker) -> None:
     district.enrollments += [twice, dict(twice)]
     session = district.academicSessions[-1]
     district.academicSessions.append(
-        maker.base("bad-session")
-        | {**_rest(session), "startDate": session["endDate"], "endDate": session["startDate"]}
+        maker.base("bad-session") | {**_rest(session), "startDate": session["endDate"], "endDate": session["startDate"]}
     )
 
 
 def _rest(record: Record) -> Record:
-    return {
-        key: value for key, value in record.items() if key not in ("sourcedId", "status", "dateLastModified")
-    }
+    return {key: value for key, value in record.items() if key not in ("sourcedId", "status", "dateLastModified")}
 
 
 def _bad_users(district: District, maker: Maker, school: str) -> None:
@@ -39,9 +36,7 @@ def _bad_users(district: District, maker: Maker, school: str) -> None:
         "bad-user-email": {"email": "not an address"},
         "bad-user-grade": {"grades": ["Grade ninety"]},
         "bad-user-no-role": {"roles": []},
-        "bad-user-role": {
-            "roles": [{"roleType": "primary", "role": "wizard", "org": maker.ref("org", school)}]
-        },
+        "bad-user-role": {"roles": [{"roleType": "primary", "role": "wizard", "org": maker.ref("org", school)}]},
         "bad-user-school": {"primaryOrg": maker.ref("org", "nowhere")},
         "bad-user-status": {"status": "inactive"},
     }

@@ -31,9 +31,7 @@ class Level:
 _CORE = (("Mathematics", "MATH"), ("English", "ENG"), ("Science", "SCI"), ("Social Studies", "SOC"))
 _SEMESTER = (("Art", "ART"), ("Music", "MUS"), ("Physical Education", "PE"))
 LEVELS = (
-    Level(
-        "Elementary School", ("KG", "01", "02", "03", "04", "05"), (*_CORE, ("Homeroom", "HR"), *_SEMESTER)
-    ),
+    Level("Elementary School", ("KG", "01", "02", "03", "04", "05"), (*_CORE, ("Homeroom", "HR"), *_SEMESTER)),
     Level("Middle School", ("06", "07", "08"), (*_CORE, ("Spanish", "SPA"), *_SEMESTER)),
     Level("High School", ("09", "10", "11", "12"), (*_CORE, ("World Languages", "WL"), *_SEMESTER)),
 )
@@ -105,9 +103,7 @@ def _no_collection() -> Iterator[None]:
 
 def _district(maker: Maker, students: int, schools: int, today: dt.date) -> District:
     made = District(academicSessions=_sessions(maker, today))
-    made.orgs.append(
-        maker.base("district") | {"name": "Rehearsal Unified", "type": "district", "identifier": "0"}
-    )
+    made.orgs.append(maker.base("district") | {"name": "Rehearsal Unified", "type": "district", "identifier": "0"})
     for number in range(schools):
         level, school = LEVELS[number % len(LEVELS)], f"school-{number + 1}"
         org = {"name": _school_name(number), "type": "school", "identifier": str(number + 1)}
@@ -175,10 +171,7 @@ def _agents(parents: list[Record], number: int) -> list[str]:
 
 def _staff(maker: Maker, school: str, students: int) -> list[Record]:
     """Aides, counselors and proctors, a principal and other administrators; some with two roles."""
-    staff = [
-        maker.user(("aide", "aide", "counselor", "proctor")[n % 4], school)
-        for n in range(max(3, students // 30))
-    ]
+    staff = [maker.user(("aide", "aide", "counselor", "proctor")[n % 4], school) for n in range(max(3, students // 30))]
     admins = [maker.user("principal", school)]
     admins += [maker.user("siteAdministrator", school) for _ in range(1 + students // 300)]
     second = {"roleType": "secondary", "org": maker.ref("org", school)}

@@ -53,9 +53,7 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     # Bodies
     malformed_every: int = 0  #: JSON that ends in the middle
     html_every: int = 0  #: 200 with an HTML page
-    other_envelope: bool = (
-        False  #: users under "students", orgs under "schools", academicSessions under "terms"
-    )
+    other_envelope: bool = False  #: users under "students", orgs under "schools", academicSessions under "terms"
     bare_list: bool = False  #: no envelope at all
     bom: bool = False  #: a byte order mark before the JSON
 
@@ -88,9 +86,7 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def left(self, collection: str) -> int:
         """How many per cent of a collection's rows are left."""
-        return (
-            0 if collection in _names(self.empty) else self.shrink.get(collection, 100 - self.shrink_percent)
-        )
+        return 0 if collection in _names(self.empty) else self.shrink.get(collection, 100 - self.shrink_percent)
 
     def befalls(self, collection: str) -> bool:
         """Whether the faults of pages, credentials, refusals and bodies befall a collection."""

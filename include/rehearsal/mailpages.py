@@ -26,15 +26,10 @@ iframe { width: 100%; height: 75vh; margin-top: 1rem; border: 1px solid #e5e8ec;
   small, dt, time { color: #97a3b4 } .refusing { background: #4a1d1d; color: #ffd0d0 }
 }
 """
-_PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 #: A mail may show itself and open its links in a new window; it may not run, load or send anything.
 _ALLOWED = "allow-popups allow-popups-to-escape-sandbox"
-_MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
-    f"sandbox {_ALLOWED}"
-)
+_MAIL_POLICY = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox {_ALLOWED}"
 _KINDS = {"html": "text/html", "plain": "text/plain"}
 
 

@@ -31,9 +31,7 @@ class Maker:
             self._refs[key] = ref(kind, sourced_id)
         return self._refs[key]
 
-    def user(
-        self, role: str, school: str, grade: str | None = None, agents: list[str] | None = None
-    ) -> Record:
+    def user(self, role: str, school: str, grade: str | None = None, agents: list[str] | None = None) -> Record:
         """A new user with one role at one org."""
         self.serial += 1
         given, family = self.chance.choice(GIVEN), self.chance.choice(FAMILY)

@@ -47,9 +47,7 @@ def _open(night: Night, classes: list[Record]) -> None:
     teachers = [
         one
         for one in night.people["teacher"]
-        if one["primaryOrg"]["sourcedId"] == school
-        and one["status"] == "active"
-        and one["sourcedId"] not in night.away
+        if one["primaryOrg"]["sourcedId"] == school and one["status"] == "active" and one["sourcedId"] not in night.away
     ]
     for place, teacher in enumerate(night.chance.sample(teachers, min(2, len(teachers)))):
         night.seat(klass, teacher, "teacher", primary=place == 0)
@@ -70,9 +68,7 @@ def _another(night: Night, first: Record) -> Record:
 def _leave(night: Night, klass: Record, others: list[Record]) -> list[Record]:
     """The class's enrollments of the day before, after its students got seats in other classes."""
     here = klass["sourcedId"]
-    tonight = [
-        night.added.pop(key) for key, seat in list(night.added.items()) if seat["class"]["sourcedId"] == here
-    ]
+    tonight = [night.added.pop(key) for key, seat in list(night.added.items()) if seat["class"]["sourcedId"] == here]
     roll = _roll(night, klass)
     for seat in (*tonight, *roll):
         if seat["role"] == "student":

@@ -65,9 +65,7 @@ def _move(night: Night, pupil: Record) -> bool:
     """To another school of the same grade; without one, from a last grade to the next school's first."""
     here, grade = pupil["primaryOrg"]["sourcedId"], pupil["grades"][0]
     same = [place for place in night.sections if place[0] != here and place[1] == grade]
-    above = (
-        [] if (here, _next(grade)) in night.sections else [p for p in night.sections if p[1] == _next(grade)]
-    )
+    above = [] if (here, _next(grade)) in night.sections else [p for p in night.sections if p[1] == _next(grade)]
     if not same and not above:
         return False
     school, there = night.chance.choice(same or above)

@@ -155,9 +155,7 @@ def _humans(users: list[Record]) -> set[tuple[str, str, str]]:
     for user in users:
         identifier, email = str(user.get("identifier") or ""), str(user.get("email") or "").lower()
         known = identifier and email
-        humans.add(
-            (mapped_role(user), identifier if known else str(user["sourcedId"]), email if known else "")
-        )
+        humans.add((mapped_role(user), identifier if known else str(user["sourcedId"]), email if known else ""))
     return humans
 
 

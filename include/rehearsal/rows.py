@@ -95,9 +95,7 @@ class Rows:
                 return msgspec.json.encode({_SINGLES[name]: shaped})
         return None
 
-    def _served(
-        self, version: str, collection: str, faults: Faults, query: Query, shifts: int
-    ) -> list[bytes]:
+    def _served(self, version: str, collection: str, faults: Faults, query: Query, shifts: int) -> list[bytes]:
         rows = self._queried(version, collection, faults, query)
         if (left := faults.left(collection)) < 100:
             rows = rows[: len(rows) * left // 100]
@@ -106,9 +104,7 @@ class Rows:
         if shifts:
             rows = _shifted(rows, faults.shift, shifts)
         if faults.repeat_every:
-            rows = [
-                row for n, row in enumerate(rows, 1) for row in [row] * (1 + (n % faults.repeat_every == 0))
-            ]
+            rows = [row for n, row in enumerate(rows, 1) for row in [row] * (1 + (n % faults.repeat_every == 0))]
         return rows
 
     def _queried(self, version: str, collection: str, faults: Faults, query: Query) -> list[bytes]:

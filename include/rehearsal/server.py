@@ -50,9 +50,7 @@ def application(
     day = today or dt.date.today()
 
     def source(number: int, changed_at: dt.datetime) -> District:
-        return district or build(
-            students, schools, seed=seed, night=number, today=day, dirt=dirt, changed_at=changed_at
-        )
+        return district or build(students, schools, seed=seed, night=number, today=day, dirt=dirt, changed_at=changed_at)
 
     sis = Sis(Credentials(client_id, client_secret, bearer), source, faults or Faults())
     sis.show(night)
@@ -105,9 +103,7 @@ class Sis:
         form = {key: str(value) for key, value in (await request.form()).items()}
         try:
             header = request.headers.get("authorization", "")
-            return JSONResponse(
-                self.credentials.token(header, form, self.faults), headers={"Cache-Control": "no-store"}
-            )
+            return JSONResponse(self.credentials.token(header, form, self.faults), headers={"Cache-Control": "no-store"})
         except TokenError as refusal:
             return JSONResponse({"error": refusal.error}, refusal.status)
 
@@ -183,9 +179,7 @@ class Sis:
             limit = offset = -1
         if limit < 1 or offset < 0:
             return answers.status_info(400, "invaliddata", "limit is at least 1, and offset at least 0.")
-        shifts = (
-            min(faults.shift_times, self.pages[name] // max(1, faults.shift_after)) if faults.shift else 0
-        )
+        shifts = min(faults.shift_times, self.pages[name] // max(1, faults.shift_after)) if faults.shift else 0
         query = Query.of({} if faults.ignore_filter else request.query_params)
         try:
             rows = self.rows.of(version, name, faults, query, shifts)

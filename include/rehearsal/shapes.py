@@ -88,9 +88,7 @@ def _nulls(collection: str, record: Record) -> Record:
 
 
 def _json_booleans(_: str, record: Record) -> Record:
-    flags = {
-        key: record[key] == "true" for key in ("enabledUser", "primary") if isinstance(record.get(key), str)
-    }
+    flags = {key: record[key] == "true" for key in ("enabledUser", "primary") if isinstance(record.get(key), str)}
     return record | flags
 
 

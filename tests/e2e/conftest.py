@@ -26,9 +26,7 @@ def live_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         home = Home.of("demo")
         home.create()
         # Other ports than the usual ones: a demo that is up on this machine goes on undisturbed.
-        remember_ports(
-            home.ports_file, {part: Port(port, free_port()) for part, port in WANTED_PORTS_DEMO.items()}
-        )
+        remember_ports(home.ports_file, {part: Port(port, free_port()) for part, port in WANTED_PORTS_DEMO.items()})
         try:
             lifecycle.start(home, lambda line: None)
             yield home

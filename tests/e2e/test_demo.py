@@ -24,9 +24,7 @@ def directory(live_stack: Home) -> Any:
 
 
 def get(home: Home, part: str, path: str) -> Any:
-    answer = requests.get(
-        f"http://127.0.0.1:{home.ports[part].given}{path}", timeout=30, proxies={"http": ""}
-    )
+    answer = requests.get(f"http://127.0.0.1:{home.ports[part].given}{path}", timeout=30, proxies={"http": ""})
     answer.raise_for_status()
     return answer.json()
 
@@ -60,11 +58,7 @@ def test_the_counts_are_what_the_directory_holds(directory: Any) -> None:
         for role, numbers in counts["people"].items():
             gained = numbers["created"] + numbers["restored"] - numbers["archived"]
             counted[role] = counted.get(role, 0) + gained
-    held = dict(
-        directory.execute(
-            "select role, count(*) from directory.people where status = 'active' group by role"
-        ).fetchall()
-    )
+    held = dict(directory.execute("select role, count(*) from directory.people where status = 'active' group by role").fetchall())
     # Who changed role between the nights is counted in the one and held in the other.
     assert sum(counted.values()) == sum(held.values())
     assert set(held) == {"student", "teacher", "staff", "admin"}

@@ -77,9 +77,7 @@ def history(directory: Any, run_id: str) -> tuple[str, dict[str, int]]:
 
 
 @pytest.mark.parametrize("option", ["Reject", "Approve"])
-def test_a_mass_archive_waits_for_an_answer(
-    option: str, api: AirflowApi, directory: Any, missing: Callable[[int], None]
-) -> None:
+def test_a_mass_archive_waits_for_an_answer(option: str, api: AirflowApi, directory: Any, missing: Callable[[int], None]) -> None:
     before = {school: active_students(directory, school) for school in ("school-1", "school-2", "school-3")}
     leaving = before["school-1"] * 40 // 100
     missing(40)

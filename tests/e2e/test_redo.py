@@ -59,7 +59,9 @@ class Nights:
         """The id of the night's run."""
         runs = self.api._call("GET", f"dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
         at = dt.datetime.combine(night, dt.time(2), ZONE).astimezone(dt.UTC)
-        return str(next(r["dag_run_id"] for r in runs if r["logical_date"] and dt.datetime.fromisoformat(r["logical_date"]) == at))
+        return str(
+            next(r["dag_run_id"] for r in runs if r["logical_date"] and dt.datetime.fromisoformat(r["logical_date"]) == at)
+        )
 
     def faults(self, **faults: Any) -> None:
         """Let the SIS misbehave."""

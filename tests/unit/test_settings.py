@@ -11,7 +11,6 @@ from include.mingasync.errors import SettingsError
 from include.mingasync.settings import read_settings
 
 
-
 def test_everything_is_off_by_default() -> None:
     for text in (None, "", "{}"):
         read = read_settings(text, "mingasync_oak")

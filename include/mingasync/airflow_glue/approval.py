@@ -60,7 +60,7 @@ def until_next_night() -> dt.timedelta:
     """How long an answer may take: until shortly before the district's next night."""
     district = this_district()
     now = dt.datetime.now(ZoneInfo(district.timezone))
-    upcoming = croniter(district.schedule, now).get_next(dt.datetime)
+    upcoming: dt.datetime = croniter(district.schedule, now).get_next(dt.datetime)
     return max(upcoming - now - _MARGIN, dt.timedelta(minutes=1))
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import BaseHook, Variable, get_current_context
@@ -55,7 +55,8 @@ def accepts_smaller() -> bool:
 
 def settings_text(district: District) -> str | None:
     """The settings Variable as it stands, None where there is none."""
-    return Variable.get(district.settings_variable, default=None)
+    text: str | None = Variable.get(district.settings_variable, default=None)
+    return text
 
 
 def connection_parts(connection_id: str, what_for: str, how: str) -> Any:
@@ -80,7 +81,7 @@ def directory() -> Iterator[psycopg.Connection[Any]]:
         "airflow connections add roster_db --conn-uri postgresql://user:password@host:5432/database",
     )
     # get_conn only: the hook's other methods log statements with their parameters, which are pupils' data.
-    connection = PostgresHook("roster_db").get_conn()
+    connection = cast("psycopg.Connection[Any]", PostgresHook("roster_db").get_conn())
     connection.autocommit = True
     try:
         yield connection
@@ -155,7 +156,7 @@ def states_of_tasks() -> dict[str, str]:
     """The state of every task of this run, by task id."""
     context = get_current_context()
     run_id = context["dag_run"].run_id
-    states = context["ti"].get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])  # type: ignore[attr-defined]
+    states = context["ti"].get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])
     return {task: str(getattr(state, "value", state)) for task, state in states.get(run_id, {}).items()}
 
 

@@ -34,8 +34,5 @@ def days_kept() -> int:
     """For how many days a snapshot is kept: MINGASYNC_SNAPSHOT_DAYS, else 30."""
     text = os.environ.get("MINGASYNC_SNAPSHOT_DAYS") or "30"
     if not text.isdigit() or int(text) < 1:
-        raise MingaSyncError(
-            f"MINGASYNC_SNAPSHOT_DAYS is '{text}'; write a whole number of days from 1 on. "
-            "Nothing was removed."
-        )
+        raise MingaSyncError(f"MINGASYNC_SNAPSHOT_DAYS is '{text}'; write a whole number of days from 1 on. Nothing was removed.")
     return int(text)

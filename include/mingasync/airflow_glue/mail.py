@@ -7,8 +7,8 @@ from email.message import EmailMessage
 from email.utils import localtime
 from typing import Any
 
-from airflow.exceptions import AirflowException
 from airflow.providers.smtp.hooks.smtp import SmtpHook
+from airflow.sdk.exceptions import AirflowException
 
 from include.mingasync.airflow_glue.context import connection_parts
 from include.mingasync.errors import MailRefused

@@ -155,16 +155,12 @@ def extract(collections: list[str]) -> dict[str, int]:
             log.info("Replaying the snapshot of %s", snapshot.taken_at.isoformat())
             return {name: snapshot.proofs()[name].rows for name in collections}
         settings = _settings(connection, run_no)
-        parents = any(
-            settings.for_school(school).include_primary_parent_contact for school in (None, *settings.schools)
-        )
+        parents = any(settings.for_school(school).include_primary_parent_contact for school in (None, *settings.schools))
         earlier = [one for one in snapshots_of(context.snapshots_root(), run.district) if one.url != snapshot.url]
         access = context.sis_access(district)
         rows = {}
         for name in collections:
-            proof = read_collection(
-                name, district, access, snapshot, parents=parents, previous=earlier[0] if earlier else None
-            )
+            proof = read_collection(name, district, access, snapshot, parents=parents, previous=earlier[0] if earlier else None)
             log.info("%s: %s rows, %s (%s)", name, proof.rows, proof.state, proof.reason or "proven")
             rows[name] = proof.rows
         return rows
@@ -292,9 +288,7 @@ def _close(connection: psycopg.Connection[Any], run_no: int) -> str:
     return verdict
 
 
-def _mail_results(
-    district: District, run: Run, connection: psycopg.Connection[Any], settings: Settings, run_no: int
-) -> None:
+def _mail_results(district: District, run: Run, connection: psycopg.Connection[Any], settings: Settings, run_no: int) -> None:
     from include.mingasync.airflow_glue.mail import send_mail
     from include.mingasync.results import outbox
     from include.mingasync.results.mail import compose, valid_recipients

@@ -39,7 +39,9 @@ def undo() -> dict[str, object]:
                 runs.finish_run(connection, run_no, "failed", str(error))
                 raise
             conflicts = counts["conflicts"]
-            words = f"Undid {conf['run_id']}; {conflicts} later edits were left alone." if conflicts else f"Undid {conf['run_id']}."
+            words = (
+                f"Undid {conf['run_id']}; {conflicts} later edits were left alone." if conflicts else f"Undid {conf['run_id']}."
+            )
             runs.finish_run(connection, run_no, "completed_with_errors" if conflicts else "success", words)
             log.info("%s People %s; lists %s; memberships %s", words, counts["people"], counts["lists"], counts["memberships"])
             return {"conflicts": conflicts, "memberships": counts["memberships"]}

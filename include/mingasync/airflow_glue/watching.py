@@ -36,11 +36,7 @@ def watch() -> dict[str, int]:
     with in_plain_words(), context.directory() as connection:
         schema.bring_to_head(connection)
         settings = {district.slug: _settings(district) for district in districts}
-        late = [
-            one
-            for district in districts
-            if (one := how_late(connection, district, settings[district.slug], now))
-        ]
+        late = [one for district in districts if (one := how_late(connection, district, settings[district.slug], now))]
         post = _Post(connection, now)
         _tell_of_late(post, late)
         for district in districts:
@@ -75,11 +71,7 @@ class _Post:
         from include.mingasync.results import lateness
 
         date = night or self.now.astimezone(ZoneInfo(district.timezone)).date()
-        return (
-            date
-            if lateness.claim(self.connection, district.slug, date, kind=kind, to=[to], now=self.now)
-            else None
-        )
+        return date if lateness.claim(self.connection, district.slug, date, kind=kind, to=[to], now=self.now) else None
 
     def send(self, mail: Mail, to: str, kind: str, booked: dict[str, dt.date]) -> None:
         """Mail it and note the outcome for every district that it tells of."""
@@ -101,9 +93,7 @@ def _tell_of_late(post: _Post, late: list[Late]) -> None:
 
     links = {one.district.slug: _link(one, post.now) for one in late}
     if support := os.environ.get("MINGASYNC_SUPPORT_EMAIL"):
-        booked = {
-            one.district.slug: day for one in late if (day := post.claim(one.district, "watchdog", support))
-        }
+        booked = {one.district.slug: day for one in late if (day := post.claim(one.district, "watchdog", support))}
         if booked:
             mail = late_mail([one for one in late if one.district.slug in booked], links)
             post.send(mail, support, "watchdog", booked)
@@ -120,9 +110,7 @@ def _tell_of_quiet(post: _Post, district: District, settings: Settings | None) -
 
     if settings is None or not settings.automatic_rostering:
         return
-    for kind, night, quiet in quiet_notices(
-        settings, post.now.astimezone(ZoneInfo(district.timezone)).date()
-    ):
+    for kind, night, quiet in quiet_notices(settings, post.now.astimezone(ZoneInfo(district.timezone)).date()):
         if post.claim(district, kind, district.contact.email, night):
             post.send(quiet_mail(district, kind, quiet), district.contact.email, kind, {district.slug: night})
 

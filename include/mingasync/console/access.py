@@ -56,10 +56,6 @@ def from_our_own_pages(request: Request) -> None:
     origin = request.headers.get("origin")
     # An origin that a browser hides ("null") has no host, and neither has a base_url that is not set.
     ours = {request.headers.get("host"), urlsplit(conf.get("api", "base_url", fallback="")).netloc} - {""}
-    foreign = (
-        site not in ("same-origin", "none")
-        if site
-        else origin is not None and urlsplit(origin).netloc not in ours
-    )
+    foreign = site not in ("same-origin", "none") if site else origin is not None and urlsplit(origin).netloc not in ours
     if foreign:
         raise HTTPException(403, "This request came from another site and was refused. Nothing was changed.")

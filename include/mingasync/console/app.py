@@ -74,9 +74,7 @@ async def refused(request: Request, error: HTTPException) -> Response:
 @app.exception_handler(RequestValidationError)
 async def misread(request: Request, _: RequestValidationError) -> Response:
     """The refusal of an address that means nothing."""
-    return _refusal(
-        request, 422, "This address is not one that the console understands.", "Go back to all districts."
-    )
+    return _refusal(request, 422, "This address is not one that the console understands.", "Go back to all districts.")
 
 
 @app.exception_handler(Unreadable)

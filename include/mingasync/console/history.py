@@ -52,16 +52,11 @@ class Tally:
         return not any(self.numbers)
 
 
-def tallies(
-    counts: Row | None, group: str, names: Iterable[str], columns: Mapping[str, tuple[str, ...]]
-) -> list[Tally]:
+def tallies(counts: Row | None, group: str, names: Iterable[str], columns: Mapping[str, tuple[str, ...]]) -> list[Tally]:
     """One line per role or kind of list, in the order of ``columns``; what was not counted is 0."""
     lines = _inside(counts, group)
     return [
-        Tally(
-            name, tuple(sum(_count(_inside(lines, name), key) for key in keys) for keys in columns.values())
-        )
-        for name in names
+        Tally(name, tuple(sum(_count(_inside(lines, name), key) for key in keys) for keys in columns.values())) for name in names
     ]
 
 
@@ -179,9 +174,7 @@ def standing_from(place: Place, row: Row | None, now: dt.datetime) -> Standing:
 
 def safe_cell(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value.lstrip().startswith(
-        ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-    ):
+    if isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")):
         return f"'{value}"
     return value
 

@@ -39,9 +39,7 @@ def districts(request: Request, readable: Readable) -> Response:
     with directory() as here:
         rows = {row["district"]: row for row in here.rows("standings", districts=sorted(readable))}
     now = dt.datetime.now(dt.UTC)
-    standings = [
-        standing_from(its_place, rows.get(slug), now) for slug, its_place in places(readable).items()
-    ]
+    standings = [standing_from(its_place, rows.get(slug), now) for slug, its_place in places(readable).items()]
     standings.sort(key=lambda standing: (standing.urgency, standing.place.name.casefold()))
     return render(
         request,
@@ -53,9 +51,7 @@ def districts(request: Request, readable: Readable) -> Response:
 
 
 @router.get("/districts/{slug}")
-def history(
-    request: Request, slug: DistrictSlug, page: Annotated[int, Query(ge=1, le=100_000)] = 1
-) -> Response:
+def history(request: Request, slug: DistrictSlug, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
     """A district's OneRoster History, newest run first."""
     with directory() as here:
         size = sum(row["runs"] for row in here.rows("history_size", district=slug))
@@ -92,9 +88,7 @@ def run(request: Request, slug: DistrictSlug, run_id: str) -> Response:
     """One run in full: counts, issues with their cures, changes as numbers, the settings it used."""
     with directory() as here:
         found = here.rows("run", district=slug, run_id=run_id)
-        issues = here.rows(
-            "issues", district=slug, run_id=run_id, examples=RECORDS_PER_ISSUE, limit=ISSUES_PER_RUN
-        )
+        issues = here.rows("issues", district=slug, run_id=run_id, examples=RECORDS_PER_ISSUE, limit=ISSUES_PER_RUN)
         changes = here.rows("changes", district=slug, run_id=run_id)
     if not found:
         return render(request, "no_run.html", status=404, place=place(slug), run_id=run_id)

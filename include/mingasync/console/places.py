@@ -49,6 +49,4 @@ def _place(slug: str, path: Path | None) -> Place:
 def _read(path: Path, _changed_at: int) -> Place:
     # A thousand YAML files take seconds to read, and seldom change.
     district = read_district(path)
-    return Place(
-        district.slug, district.name, ZoneInfo(district.timezone), district.schedule, district.sis.name
-    )
+    return Place(district.slug, district.name, ZoneInfo(district.timezone), district.schedule, district.sis.name)

@@ -25,7 +25,7 @@ _SECONDS_TO_CONNECT = 5
 _SECONDS_TO_ANSWER = 20
 
 
-class Unreadable(MingaSyncError):  # noqa: N818 -- a page, not a fault of the code
+class Unreadable(MingaSyncError):
     """The directory cannot be read now: the cause, and the cure beside it."""
 
     def __init__(self, cause: str, cure: str) -> None:
@@ -39,9 +39,7 @@ class Directory:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._has_runs = connection.execute(
-            "select to_regclass('directory.sync_runs') is not null"
-        ).fetchone() == (True,)
+        self._has_runs = connection.execute("select to_regclass('directory.sync_runs') is not null").fetchone() == (True,)
 
     def rows(self, statement: str, **parameters: Any) -> list[Row]:
         """The rows that a statement of ``sql/`` finds."""

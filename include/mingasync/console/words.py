@@ -35,12 +35,8 @@ STATES = {
         "More would be archived than the safety limits allow; that part waits for an approval.",
     ),
     "failed": State("Failed", "bad", "✕", "A task failed. Open the run in Airflow: the task's log says why."),
-    "skipped": State(
-        "Skipped", "quiet", "–", "Nothing was to be done that night, by the district's own settings."
-    ),
-    "superseded": State(
-        "Superseded", "quiet", "↷", "A newer night was loaded already, so this one was not applied."
-    ),
+    "skipped": State("Skipped", "quiet", "–", "Nothing was to be done that night, by the district's own settings."),
+    "superseded": State("Superseded", "quiet", "↷", "A newer night was loaded already, so this one was not applied."),
 }
 NO_RUN = State("No run yet", "quiet", "○", "The district was never synced.")
 

@@ -26,7 +26,7 @@ def copy_table(cursor: psycopg.Cursor, target: str, table: pa.Table) -> int:
     )
     with cursor.copy(statement) as copy:
         copy.write(memoryview(sink.getvalue()))
-    return table.num_rows
+    return int(table.num_rows)
 
 
 def copy_rolls(cursor: psycopg.Cursor[Any], target: str, key: np.ndarray, starts: np.ndarray, people: np.ndarray) -> None:

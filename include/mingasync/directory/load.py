@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pyarrow as pa
@@ -73,10 +73,12 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
             if run.applies and step in _APPLY_STEPS:
                 _run_sql(cursor, _APPLY_STEPS[step], parameters)
         # The next statement's plan, and the next night's, rest on fresh statistics; a sample of the tables is read.
-        if run.applies and _has_rows(cursor, "new_people"):
+        if run.applies and _is_true(cursor, "select exists (select from new_people)"):
             cursor.execute("analyze directory.people (person_id, district, sourced_id, role, status, include_in_sync, digest)")
-        if run.applies and _has_rows(cursor, "wanted where is_new"):
-            cursor.execute("analyze directory.user_lists (list_id, district, kind, source_id), directory.memberships (list_id, manager)")
+        if run.applies and _is_true(cursor, "select exists (select from list_match where is_new)"):
+            cursor.execute(
+                "analyze directory.user_lists (list_id, district, kind, source_id), directory.memberships (list_id, manager)"
+            )
         for step in ("90_record", *(["95_catalogue"] if run.applies else []), "98_issues"):
             _run_sql(cursor, step, parameters)
         cursor.execute(
@@ -137,7 +139,8 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
             {"district": run.district},
         )
     }
-    rules, kinds = [], []
+    rules: list[tuple[Any, ...]] = []
+    kinds: list[tuple[Any, ...]] = []
     for school in sorted(schools):
         own = settings.for_school(school or None)
         quiet = own.quiet_on(run.night)
@@ -163,8 +166,8 @@ def _selected_terms(settings: Settings) -> list[str]:
     return sorted({term for own in using for term in own.class_lists.terms})
 
 
-def _has_rows(cursor: psycopg.Cursor[Any], table: str) -> bool:
-    return cursor.execute(f"select exists (select from {table})").fetchone() == (True,)
+def _is_true(cursor: psycopg.Cursor[Any], query: LiteralString) -> bool:
+    return cursor.execute(query).fetchone() == (True,)
 
 
 def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, int]]:

@@ -40,4 +40,5 @@ def _person_of(cursor: psycopg.Cursor[Any], n: np.ndarray) -> np.ndarray:
     known_n, known_person = read_numbers(cursor, "select n, person_id from who", 2)
     person = np.full(max(n.max(), known_n.max(initial=0)) + 1, -1, dtype=np.int64)
     person[known_n] = known_person
-    return person[n]
+    named: np.ndarray = person[n]
+    return named

@@ -37,6 +37,12 @@ def bring_to_head(connection: psycopg.Connection) -> None:
     connection.rollback()
     if behind == newest():
         return
+    upgrade(connection, "head")
+    log.info("Directory schema: %s -> %s", behind or "empty", newest())
+
+
+def upgrade(connection: psycopg.Connection, revision: str) -> None:
+    """Migrate to a revision, under the lock; the connection must be outside a transaction and is left so."""
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, text
@@ -50,6 +56,5 @@ def bring_to_head(connection: psycopg.Connection) -> None:
         alembic_connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
         alembic_connection.execute(text("create schema if not exists directory"))
         config.attributes["connection"] = alembic_connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
         alembic_connection.commit()
-    log.info("Directory schema: %s -> %s", behind or "empty", newest())

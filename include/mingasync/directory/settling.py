@@ -42,11 +42,7 @@ def _digests(people: pa.Table, settings: Settings) -> pa.Array:
     """Per person the digest of what is kept of them: with the parent contact where their first school wants it."""
     schools = people.column("school_ids").combine_chunks()
     first = pc.list_element(pc.if_else(pc.greater(pc.list_value_length(schools), 0), schools, pa.scalar([None], schools.type)), 0)
-    wanting = [
-        school
-        for school in pc.unique(first).to_pylist()
-        if settings.for_school(school).include_primary_parent_contact
-    ]
+    wanting = [school for school in pc.unique(first).to_pylist() if settings.for_school(school).include_primary_parent_contact]
     wants = np.asarray(pc.is_in(first, pa.array(wanting, first.type)))
     return pa.array(
         np.where(wants, people.column("digest_with_parent").to_numpy(), people.column("digest").to_numpy()), pa.int64()

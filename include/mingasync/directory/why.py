@@ -80,7 +80,8 @@ def why_person(connection: psycopg.Connection[Any], district: str, asked: str, s
 def _person(connection: psycopg.Connection[Any], row: tuple[Any, ...]) -> Story:
     person_id, given, family, role, status, included, sourced_ids, source, created_at, schools = row
     lines = [
-        f"Now: {status}, {role}, at {', '.join(schools) or 'no school'}; known to the SIS as {', '.join(sourced_ids) or 'nobody'}.",
+        f"Now: {status}, {role}, at {', '.join(schools) or 'no school'}; "
+        f"known to the SIS as {', '.join(sourced_ids) or 'nobody'}.",
         f"In the directory since {created_at:%Y-%m-%d}, {'made by hand' if source == 'manual' else 'made by the sync'}.",
     ]
     if not included:
@@ -121,9 +122,7 @@ def _issues(connection: psycopg.Connection[Any], sourced_ids: list[str]) -> Iter
         yield f"{night}, {severity}: {message} {fix}"
 
 
-def _not_there(
-    connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None
-) -> Iterator[Story]:
+def _not_there(connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None) -> Iterator[Story]:
     if snapshot is None or not snapshot.exists():
         yield Story(asked, ("Nobody in the directory fits, and there is no snapshot to look into.",))
         return
@@ -137,7 +136,8 @@ def _not_there(
         yield Story(
             asked,
             (
-                f"Nobody in the directory fits, and the SIS did not send anybody like this on {snapshot.taken_at:%Y-%m-%d %H:%M} UTC.",
+                "Nobody in the directory fits, and the SIS did not send anybody like this "
+                f"on {snapshot.taken_at:%Y-%m-%d %H:%M} UTC.",
                 "Check in the SIS that the record exists and that its school is shared. Parents are not people here.",
             ),
         )
@@ -146,9 +146,7 @@ def _not_there(
         yield Story(f"{full.strip()} (SIS {user['sourced_id']})", tuple(_absence(connection, district, user, aside)))
 
 
-def _absence(
-    connection: psycopg.Connection[Any], district: str, user: pd.Series, aside: pd.DataFrame
-) -> Iterator[str]:
+def _absence(connection: psycopg.Connection[Any], district: str, user: pd.Series, aside: pd.DataFrame) -> Iterator[str]:
     yield "The SIS sends this record, but there is no entry in the directory."
     sourced_id = user["sourced_id"]
     roles = [str(role).strip().lower() for role in user["roles"]]
@@ -175,7 +173,7 @@ def _absence(
 
 
 def why_list(connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None = None) -> list[Story]:
-    """The stories of every list that the question fits: list_id, source_id, or a part of the name; also of a class without one."""
+    """The stories of every list that fits: by list_id, source_id, or a part of the name; also of a class without a list."""
     rows = connection.execute(
         """
         select list_id, name, kind, status, visibility, source_id, term_ids, school_id

@@ -70,18 +70,14 @@ class Access:
         password: str | None = None,
     ) -> Access:
         """The access to a CSV bundle."""
-        return cls(
-            root_url=url, client_id=login, client_secret=password, auth="none", extra=dict(extra or {})
-        )
+        return cls(root_url=url, client_id=login, client_secret=password, auth="none", extra=dict(extra or {}))
 
 
 def refuse_plain_http(url: str) -> None:
     """Raise SourceError unless the address is https, or http on this machine."""
     parts = urlsplit(url)
     if not parts.hostname:
-        raise SourceError(
-            f"'{url}' is no address; write the OneRoster root such as https://sis.example.org/ims/oneroster/v1p1."
-        )
+        raise SourceError(f"'{url}' is no address; write the OneRoster root such as https://sis.example.org/ims/oneroster/v1p1.")
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname)):
         return
     raise SourceError(

@@ -55,10 +55,7 @@ class Bearer:
     def _fetch(self) -> None:
         url = self._access.token_url
         if not url:
-            raise SourceError(
-                "The Connection has no token_url in its extra; add it, or set auth to bearer. Nothing "
-                "was changed."
-            )
+            raise SourceError("The Connection has no token_url in its extra; add it, or set auth to bearer. Nothing was changed.")
         body = {"grant_type": "client_credentials"}
         scope = self._access.scope if self._access.scope is not None else SCOPES[self._version]
         both = (self._access.client_id or "", self._access.client_secret or "")
@@ -73,13 +70,10 @@ class Bearer:
         status = 0
         for form, basic in tries:
             try:
-                answer = self._session.post(
-                    url, data={k: v for k, v in form.items() if v}, auth=basic, timeout=self._timeout
-                )
+                answer = self._session.post(url, data={k: v for k, v in form.items() if v}, auth=basic, timeout=self._timeout)
             except requests.RequestException as error:
                 raise SourceError(
-                    f"The SIS's token address cannot be reached ({type(error).__name__}). Nothing was "
-                    "changed."
+                    f"The SIS's token address cannot be reached ({type(error).__name__}). Nothing was changed."
                 ) from None
             status = answer.status_code
             if status == 200:
@@ -97,7 +91,5 @@ class Bearer:
             self._token = str(content["access_token"])
             lasts = float(content.get("expires_in") or 3600)
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise SourceError(
-                "The SIS's token address answered without a token. Check token_url. Nothing was changed."
-            ) from None
+            raise SourceError("The SIS's token address answered without a token. Check token_url. Nothing was changed.") from None
         self._ends = time.monotonic() + max(lasts - _EARLY, lasts / 2)

@@ -42,10 +42,7 @@ def check(district: District, access: Access) -> list[Check]:
         source = RestSource.of(district, access)
         causes = {name: _cause_over_rest(name, source) for name in READING_ORDER}
     quirks = quirks_of(district.sis.name)
-    return [
-        Check(name, cause is None, cause, quirks.cure(name) if cause else None)
-        for name, cause in causes.items()
-    ]
+    return [Check(name, cause is None, cause, quirks.cure(name) if cause else None) for name, cause in causes.items()]
 
 
 def _cause_over_rest(collection: str, source: RestSource) -> str | None:

@@ -41,9 +41,7 @@ class Reading:
         self.unreadable.append((collection, sourced_id or "", reason))
 
 
-def tables(
-    collection: str, access: Access, reading: Reading, *, parents: bool, previous: Snapshot | None
-) -> Iterator[pa.Table]:
+def tables(collection: str, access: Access, reading: Reading, *, parents: bool, previous: Snapshot | None) -> Iterator[pa.Table]:
     """The tables of a collection, of one bundle, as they are read; ``reading`` says afterwards how it went.
 
     Raises SourceError for a bundle that cannot be read, a required column that is gone, or a delta with
@@ -101,9 +99,7 @@ def _mode(file: str, files: Files, modes: dict[str, str], reading: Reading) -> s
     elif said == "delta":
         return "delta"
     elif said not in _BULK:
-        reading.doubt = (
-            f"the bundle's manifest does not say whether {file}.csv is whole (neither bulk, delta nor absent)"
-        )
+        reading.doubt = f"the bundle's manifest does not say whether {file}.csv is whole (neither bulk, delta nor absent)"
     return "bulk"
 
 
@@ -127,17 +123,12 @@ def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any
     rows = files.rows(file)
     header = next(rows, None)
     if header is None:
-        raise SourceError(
-            f"1 file is empty: {file}.csv has not even a header. Export the bundle again. Nothing was "
-            "changed."
-        )
+        raise SourceError(f"1 file is empty: {file}.csv has not even a header. Export the bundle again. Nothing was changed.")
     where = layout(file, header, month_first=files.probe(file)[1])
     for cells in rows:
         values = where.read(cells)
         if any(cell.strip() for cell in cells[where.width :]):
-            reading.set_aside(
-                file, values.get("sourced_id"), f"it has {len(cells)} cells under {where.width} headers"
-            )
+            reading.set_aside(file, values.get("sourced_id"), f"it has {len(cells)} cells under {where.width} headers")
             continue
         yield values
 
@@ -203,11 +194,7 @@ def _delta(
     changed = list(_rows(collection, files, reading, own_roles)) if collection in files else []
     changes, reading.left_out = table_of(changed, collection, parents=parents)
     base = previous.table(collection)
-    keep = (
-        {"roles", "role_types", "role_org_ids", "org_ids"}
-        if roles is not None and own_roles is None
-        else set()
-    )
+    keep = {"roles", "role_types", "role_org_ids", "org_ids"} if roles is not None and own_roles is None else set()
     after = apply_delta(base, changes, keep=keep)
     if keep and roles:
         after = change_roles(after, roles)

@@ -91,9 +91,7 @@ _ALIASES = {
     "orgsourcedid": "orgSourcedIds",
     "termsourcedid": "termSourcedIds",
 }
-_NO_MISSPELLING = frozenset(
-    {"schoolyearsourcedid", "usersourcedid", "userids", "userid", "preferredfamilyname"}
-)
+_NO_MISSPELLING = frozenset({"schoolyearsourcedid", "usersourcedid", "userids", "userid", "preferredfamilyname"})
 _CLOSE = 0.88
 
 
@@ -107,10 +105,7 @@ class Layout:
 
     def read(self, cells: Sequence[str]) -> dict[str, Any]:
         """The fields of a row; a cell that a short row lacks is blank."""
-        return {
-            field: self.readers[field](cells[place]) if place < len(cells) else None
-            for field, place in self.places.items()
-        }
+        return {field: self.readers[field](cells[place]) if place < len(cells) else None for field, place in self.places.items()}
 
 
 def layout(file: str, header: Sequence[str], *, month_first: bool | None) -> Layout:
@@ -148,9 +143,7 @@ def _find(file: str, header: Sequence[str], wanted: Mapping[str, str]) -> dict[s
     for folded_cell, place in rest.items():
         missing = {_fold(name): name for name in wanted if name not in found}
         near = difflib.get_close_matches(folded_cell, missing, n=1, cutoff=_CLOSE)
-        name = _ALIASES.get(folded_cell) or (
-            missing[near[0]] if near and folded_cell not in _NO_MISSPELLING else None
-        )
+        name = _ALIASES.get(folded_cell) or (missing[near[0]] if near and folded_cell not in _NO_MISSPELLING else None)
         if name in missing.values():
             found[str(name)] = place
     return found

@@ -76,9 +76,7 @@ def rows_of(body: bytes, collection: str) -> list[Row]:
             if key in envelope:
                 return _decoded(bytes(envelope[key]))
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise SourceError(
-            f"The SIS answered {collection} with something that is no OneRoster page."
-        ) from None
+        raise SourceError(f"The SIS answered {collection} with something that is no OneRoster page.") from None
     raise SourceError(f"The SIS answered {collection} without the key '{collection}'.")
 
 
@@ -146,11 +144,7 @@ def _roles(row: Row) -> list[dict[str, Any]]:
 def _user_columns(rows: Sequence[Row], parents: bool) -> dict[str, list[Any]]:
     roles = [_roles(row) for row in rows]
     org_ids = [
-        list(
-            dict.fromkeys(
-                [*links(row.primary_org), *links(row.orgs), *(i for r in own if (i := link(r.get("org"))))]
-            )
-        )
+        list(dict.fromkeys([*links(row.primary_org), *links(row.orgs), *(i for r in own if (i := link(r.get("org"))))]))
         for row, own in zip(rows, roles, strict=True)
     ]
     return {

@@ -40,20 +40,14 @@ _KNOWN = (
         "PowerSchool",
         page_cap=1000,
         share=_share(
-            "In PowerSchool's plugin for this connection, allow it to read {collection}, then enable "
-            "the plugin again.",
-            enrollments=(
-                "In PowerSchool's plugin for this connection, allow enrollments, and turn on co-teachers."
-            ),
+            "In PowerSchool's plugin for this connection, allow it to read {collection}, then enable the plugin again.",
+            enrollments=("In PowerSchool's plugin for this connection, allow enrollments, and turn on co-teachers."),
         ),
     ),
     Quirks(
         "Infinite Campus",
         page_cap=50_000,
-        share=_share(
-            "In Infinite Campus's OneRoster connection, share {collection}; token_url needs ?appName= "
-            "at its end."
-        ),
+        share=_share("In Infinite Campus's OneRoster connection, share {collection}; token_url needs ?appName= at its end."),
     ),
     Quirks(
         "Skyward",
@@ -61,9 +55,7 @@ _KNOWN = (
     ),
     Quirks(
         "Aeries",
-        share=_share(
-            "In Aeries's API security for this vendor, allow reading of {collection} over OneRoster."
-        ),
+        share=_share("In Aeries's API security for this vendor, allow reading of {collection} over OneRoster."),
     ),
     Quirks(
         "Synergy",
@@ -79,9 +71,7 @@ _KNOWN = (
     ),
     Quirks(
         "Clever",
-        share=_share(
-            "In Clever's dashboard, share {collection} and every school wanted with this application."
-        ),
+        share=_share("In Clever's dashboard, share {collection} and every school wanted with this application."),
     ),
     GENERIC,
 )

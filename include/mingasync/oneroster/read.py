@@ -82,9 +82,7 @@ def _nameless(unreadable: Sequence[tuple[str, str, str]]) -> str | None:
     sourcedId.
     """
     count = sum(not sourced_id for _, sourced_id, _ in unreadable)
-    return (
-        f"{count} rows came without a readable sourcedId, so whose they are is not known" if count else None
-    )
+    return f"{count} rows came without a readable sourcedId, so whose they are is not known" if count else None
 
 
 def _keep_unreadable(snapshot: Snapshot, collection: str, unreadable: Sequence[tuple[str, str, str]]) -> None:
@@ -96,9 +94,7 @@ def _keep_unreadable(snapshot: Snapshot, collection: str, unreadable: Sequence[t
         log.warning("%s: %s rows could not be read and were set aside", collection, len(unreadable))
 
 
-def _from_rest(
-    collection: str, district: District, access: Access, snapshot: Snapshot, *, parents: bool
-) -> Proof:
+def _from_rest(collection: str, district: District, access: Access, snapshot: Snapshot, *, parents: bool) -> Proof:
     source = RestSource.of(district, access)
     for pull in range(_PULLS):
         started = dt.datetime.now(dt.UTC)
@@ -155,24 +151,18 @@ class _Seen:
         return _nameless(self.unreadable)
 
 
-def _tables(
-    source: RestSource, collection: str, tally: Tally, seen: _Seen, parents: bool
-) -> Iterator[pa.Table]:
+def _tables(source: RestSource, collection: str, tally: Tally, seen: _Seen, parents: bool) -> Iterator[pa.Table]:
     for rows in source.pages(collection, tally):
         seen.rows += len(rows)
         good = [row for row in rows if text(row.sourced_id)]
         seen.ids.update(str(row.sourced_id) for row in good)
-        seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * (
-            len(rows) - len(good)
-        )
+        seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * (len(rows) - len(good))
         table, left_out = table_of(good, collection, parents=parents)
         seen.left_out += left_out
         yield table
 
 
-def _absent(
-    collection: str, district: District, snapshot: Snapshot, cause: str, started: dt.datetime
-) -> Proof:
+def _absent(collection: str, district: District, snapshot: Snapshot, cause: str, started: dt.datetime) -> Proof:
     if collection in REQUIRED:
         raise SourceError(
             f"The SIS does not share {collection} ({cause}), which no sync can do without. "

@@ -21,12 +21,8 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 #: Collection -> columns of its Parquet file. The keys are OneRoster's collection names.
 COLUMNS: dict[str, pa.Schema] = {
     "orgs": _schema(name=_TEXT, type=_TEXT, identifier=_TEXT, parent_id=_TEXT),
-    "academicSessions": _schema(
-        title=_TEXT, type=_TEXT, start_date=_TEXT, end_date=_TEXT, parent_id=_TEXT, school_year=_TEXT
-    ),
-    "courses": _schema(
-        title=_TEXT, course_code=_TEXT, org_id=_TEXT, grades=_TEXTS, subjects=_TEXTS, subject_codes=_TEXTS
-    ),
+    "academicSessions": _schema(title=_TEXT, type=_TEXT, start_date=_TEXT, end_date=_TEXT, parent_id=_TEXT, school_year=_TEXT),
+    "courses": _schema(title=_TEXT, course_code=_TEXT, org_id=_TEXT, grades=_TEXTS, subjects=_TEXTS, subject_codes=_TEXTS),
     "classes": _schema(
         title=_TEXT,
         class_code=_TEXT,

@@ -230,8 +230,7 @@ def _rows(answer: requests.Response, collection: str, offset: int, tally: Tally)
         raise NotSharedError(status)
     if status != 200:
         raise SourceError(
-            f"The SIS answered {collection} with status {status}. Check the address in the Connection. "
-            "Nothing was changed."
+            f"The SIS answered {collection} with status {status}. Check the address in the Connection. Nothing was changed."
         )
     total = (answer.headers.get("X-Total-Count") or answer.headers.get("X-Count") or "").strip()
     try:

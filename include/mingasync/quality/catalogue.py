@@ -1,7 +1,5 @@
 """Every rule the data are held to: its severity, what it says to a person, and the cure."""
 
-# ruff: noqa: E501 (a sentence stays on its line)
-
 from __future__ import annotations
 
 import sys
@@ -25,9 +23,7 @@ class Rule:
 
 
 def _rules(resource: str, *rules: Sentence) -> list[Rule]:
-    return [
-        Rule(f"{resource}.{name}", resource, severity, message, fix) for name, severity, message, fix in rules
-    ]
+    return [Rule(f"{resource}.{name}", resource, severity, message, fix) for name, severity, message, fix in rules]
 
 
 _ID: Sentence = (
@@ -284,13 +280,8 @@ def as_table() -> str:
     """The rules as a table in Markdown, for docs/data-quality.md."""
     order = {"critical": 0, "error": 1, "warning": 2}
     rows = sorted(RULES, key=lambda rule: (order[rule.severity], rule.id))
-    lines = [
-        f"| `{rule.id}` | {rule.severity} | {rule.message} | {rule.fix.format(sis='the SIS')} |"
-        for rule in rows
-    ]
-    return (
-        "\n".join(["| rule | severity | what is wrong | cure |", "| --- | --- | --- | --- |", *lines]) + "\n"
-    )
+    lines = [f"| `{rule.id}` | {rule.severity} | {rule.message} | {rule.fix.format(sis='the SIS')} |" for rule in rows]
+    return "\n".join(["| rule | severity | what is wrong | cure |", "| --- | --- | --- | --- |", *lines]) + "\n"
 
 
 if __name__ == "__main__":

@@ -77,17 +77,13 @@ def _same_as_the_last(frame: pd.DataFrame) -> pd.Series:
     same = pd.Series(False, index=frame.index)
     twins = frame[frame["sourced_id"].duplicated(keep=False) & frame["sourced_id"].notna()]
     if not twins.empty:
-        words = pd.Series(
-            [repr([_plain(cell) for cell in row]) for row in twins.itertuples(index=False)], index=twins.index
-        )
+        words = pd.Series([repr([_plain(cell) for cell in row]) for row in twins.itertuples(index=False)], index=twins.index)
         same[twins.index] = words == words.groupby(twins["sourced_id"]).transform("last")
     return same
 
 
 def _plain(cell: object) -> object:
-    return (
-        [str(one) for one in cell] if hasattr(cell, "__iter__") and not isinstance(cell, str) else str(cell)
-    )
+    return [str(one) for one in cell] if hasattr(cell, "__iter__") and not isinstance(cell, str) else str(cell)
 
 
 def day(column: pd.Series) -> pd.Series:
@@ -107,29 +103,20 @@ def _check_classes(frames: Frames, checks: pd.DataFrame) -> None:
     classes = frames["classes"]
     leaving, own = ~live(classes), lists(classes["term_ids"])
     terms = set(frames["academicSessions"]["sourced_id"].dropna())
-    checks["school_missing"] = (
-        _sure(classes["school_id"].isin(set(frames["orgs"]["sourced_id"].dropna()))) | leaving
-    )
-    checks["terms_unknown"] = (
-        pd.Series([terms.issuperset(ids) for ids in own], index=classes.index, dtype=bool) | leaving
-    )
+    checks["school_missing"] = _sure(classes["school_id"].isin(set(frames["orgs"]["sourced_id"].dropna()))) | leaving
+    checks["terms_unknown"] = pd.Series([terms.issuperset(ids) for ids in own], index=classes.index, dtype=bool) | leaving
     checks["terms_none"] = pd.Series([len(ids) > 0 for ids in own], index=classes.index, dtype=bool) | leaving
 
 
 def _check_users(users: pd.DataFrame, checks: pd.DataFrame) -> None:
     leaving = ~live(users) | _sure(users["enabled"].eq(False))
     roles = [[str(role).strip().lower() for role in own if role] for own in lists(users["roles"])]
-    known = pd.Series(
-        [any(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool
-    )
-    every = pd.Series(
-        [all(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool
-    )
+    known = pd.Series([any(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
+    every = pd.Series([all(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
     checks["role_unknown"] = known | leaving
     checks["role_partly_unknown"] = every | ~known | leaving
     checks["org_missing"] = (
-        pd.Series([len(orgs) > 0 for orgs in lists(users["org_ids"])], index=users.index, dtype=bool)
-        | leaving
+        pd.Series([len(orgs) > 0 for orgs in lists(users["org_ids"])], index=users.index, dtype=bool) | leaving
     )
     checks["name_blank"] = (_filled(users["given_name"]) & _filled(users["family_name"])) | leaving
     checks["email_malformed"] = (
@@ -137,25 +124,18 @@ def _check_users(users: pd.DataFrame, checks: pd.DataFrame) -> None:
     )
     ids = set(users["sourced_id"].dropna())
     checks["agents_unknown"] = (
-        pd.Series([ids.issuperset(own) for own in lists(users["agent_ids"])], index=users.index, dtype=bool)
-        | leaving
+        pd.Series([ids.issuperset(own) for own in lists(users["agent_ids"])], index=users.index, dtype=bool) | leaving
     )
     # Families share an address, so contacts are not looked at.
-    parents = pd.Series(
-        [len(own) > 0 and PARENT_ROLES.issuperset(own) for own in roles], index=users.index, dtype=bool
-    )
+    parents = pd.Series([len(own) > 0 and PARENT_ROLES.issuperset(own) for own in roles], index=users.index, dtype=bool)
     role = pd.Series([own[0] if own else "" for own in roles], index=users.index, dtype="string").map(
         lambda one: ROLE_OF.get(one, one)
     )
-    human = (role.astype("string") + "\x1f" + users["identifier"].str.casefold()).fillna(
-        "\x1e" + users["sourced_id"]
-    )
+    human = (role.astype("string") + "\x1f" + users["identifier"].str.casefold()).fillna("\x1e" + users["sourced_id"])
     email = users["email"].str.strip().str.casefold()
     checks["email_shared"] = _of_one(email, human) | leaving | parents
     checks["username_shared"] = (
-        _of_one(users["username"].str.strip().str.casefold(), human + "\x1f" + email.fillna(""))
-        | leaving
-        | parents
+        _of_one(users["username"].str.strip().str.casefold(), human + "\x1f" + email.fillna("")) | leaving | parents
     )
     for name in ("email_shared", "username_shared"):
         checks[name] = checks[name].astype(bool)
@@ -179,20 +159,16 @@ def _check_enrollments(frames: Frames, checks: dict[str, pd.DataFrame]) -> None:
     own["dates"] = _in_order(enrollments, "begin_date", "end_date", required=False) | leaving
     first, last = _spans(frames)
     begin, end = day(enrollments["begin_date"]), day(enrollments["end_date"])
-    outside = (begin > day(enrollments["class_id"].map(last))) | (
-        end < day(enrollments["class_id"].map(first))
-    )
+    outside = (begin > day(enrollments["class_id"].map(last))) | (end < day(enrollments["class_id"].map(first)))
     own["outside_terms"] = ~outside | leaving
 
 
 def _spans(frames: Frames) -> tuple[pd.Series, pd.Series]:
     """The first and the last day of each class's terms, by class; nothing where a term has no dates."""
-    classes = pd.DataFrame(
-        {"class_id": frames["classes"]["sourced_id"], "term": lists(frames["classes"]["term_ids"])}
-    ).explode("term")
-    sessions = (
-        frames["academicSessions"].dropna(subset=["sourced_id"]).drop_duplicates("sourced_id", keep="last")
+    classes = pd.DataFrame({"class_id": frames["classes"]["sourced_id"], "term": lists(frames["classes"]["term_ids"])}).explode(
+        "term"
     )
+    sessions = frames["academicSessions"].dropna(subset=["sourced_id"]).drop_duplicates("sourced_id", keep="last")
     sessions = sessions.set_index("sourced_id")
     dated = classes.assign(
         first=day(classes["term"].map(sessions["start_date"])),
@@ -204,7 +180,5 @@ def _spans(frames: Frames) -> tuple[pd.Series, pd.Series]:
 
 def kept(checks: pd.DataFrame, resource: str) -> pd.Series:
     """Which records are not set aside: those that keep every rule of severity error."""
-    errors = [
-        name for name in checks if BY_ID[f"{resource}.{name}"].severity == "error" and name != "id_twice"
-    ]
+    errors = [name for name in checks if BY_ID[f"{resource}.{name}"].severity == "error" and name != "id_twice"]
     return checks[errors].all(axis="columns") if errors else pd.Series(True, index=checks.index)

@@ -69,13 +69,9 @@ def prove(
         if rule.severity == "error" and column != "id_twice":
             aside.extend((rule.resource, one, rule_id) for one in ids)
     if unreadable is not None:
-        for resource, sourced_id, reason in unreadable[["resource", "sourced_id", "reason"]].itertuples(
-            index=False
-        ):
+        for resource, sourced_id, reason in unreadable[["resource", "sourced_id", "reason"]].itertuples(index=False):
             rule = BY_ID[f"{resource}.unreadable"]
-            issues.append(
-                _issue(rule, sourced_id, sis_name) | {"message": f"The record could not be read: {reason}."}
-            )
+            issues.append(_issue(rule, sourced_id, sis_name) | {"message": f"The record could not be read: {reason}."})
             aside.append((resource, sourced_id, rule.id))
     return Findings(
         issues=pd.DataFrame(issues, columns=_ISSUE).astype("string"),

@@ -19,8 +19,9 @@ def broken_rules(checks: Mapping[str, pd.DataFrame]) -> set[str]:
     # Its 200 lines of registration a task, and its progress bar, would bury what matters in the log.
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
-    import great_expectations.expectations as gxe
     from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.expectations.core.expect_column_values_to_be_in_set import ExpectColumnValuesToBeInSet
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
@@ -34,15 +35,9 @@ def broken_rules(checks: Mapping[str, pd.DataFrame]) -> set[str]:
         suite = gx.ExpectationSuite(name=resource)
         for name in frame:
             rule = BY_ID[f"{resource}.{name}"]
-            severity = "warning" if rule.severity == "warning" else "critical"
-            suite.add_expectation(
-                gxe.ExpectColumnValuesToBeInSet(column=name, value_set=[True], severity=severity)
-            )
-        batch = (
-            source.add_dataframe_asset(resource)
-            .add_batch_definition_whole_dataframe("night")
-            .get_batch({"dataframe": ways})
-        )
+            severity = FailureSeverity.WARNING if rule.severity == "warning" else FailureSeverity.CRITICAL
+            suite.add_expectation(ExpectColumnValuesToBeInSet(column=name, value_set=[True], severity=severity))
+        batch = source.add_dataframe_asset(resource).add_batch_definition_whole_dataframe("night").get_batch({"dataframe": ways})
         result = batch.validate(suite, result_format="BOOLEAN_ONLY")
         broken |= {f"{resource}.{_column(one)}" for one in result.results if not one.success}
     return broken

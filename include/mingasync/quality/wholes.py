@@ -78,9 +78,7 @@ def _year(sessions: pd.DataFrame, night: dt.date, known_until: dt.date | None) -
 
 def _grades(frames: Frames) -> Iterator[Fault]:
     for name in ("courses", "classes", "users"):
-        codes = (
-            pd.Series(lists(frames[name].loc[live(frames[name]), "grades"]), dtype=object).explode().dropna()
-        )
+        codes = pd.Series(lists(frames[name].loc[live(frames[name]), "grades"]), dtype=object).explode().dropna()
         for code, number in codes.astype(str).str.strip().value_counts().sort_index().items():
             if code and not known_grade(str(code)):
                 yield Fault(

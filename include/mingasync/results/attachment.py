@@ -14,9 +14,7 @@ COLUMNS = ("entity", "action", "role", "school", "person", "sourced_id", "list",
 _AT_MOST = 50_000
 
 
-def applied_changes(
-    connection: psycopg.Connection[Any], district: str, run_id: str
-) -> tuple[tuple[Any, ...], ...]:
+def applied_changes(connection: psycopg.Connection[Any], district: str, run_id: str) -> tuple[tuple[Any, ...], ...]:
     """The rows of what a run really changed, in COLUMNS; people first, then lists, then memberships."""
     rows = connection.execute(
         """

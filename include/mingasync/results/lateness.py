@@ -133,9 +133,7 @@ def claim(
     return row is not None
 
 
-def sent(
-    connection: psycopg.Connection[Any], slug: str, night: dt.date, kind: str, problem: str | None = None
-) -> None:
+def sent(connection: psycopg.Connection[Any], slug: str, night: dt.date, kind: str, problem: str | None = None) -> None:
     """Note that the mail server took the mail, or why it did not; then the next hour tries again."""
     with connection.transaction():
         connection.execute(

@@ -60,9 +60,7 @@ class Mail:
 def valid_recipients(recipients: Iterable[str]) -> tuple[list[str], list[str]]:
     """The addresses that a mail can go to, each once, and those that are none."""
     every = list(dict.fromkeys(one.strip() for one in recipients))
-    return [one for one in every if _ADDRESS.fullmatch(one)], [
-        one for one in every if not _ADDRESS.fullmatch(one)
-    ]
+    return [one for one in every if _ADDRESS.fullmatch(one)], [one for one in every if not _ADDRESS.fullmatch(one)]
 
 
 def compose(night: Night) -> Mail:
@@ -106,9 +104,7 @@ def _changed(night: Night) -> bool:
 def sentence(night: Night) -> str:
     """The verdict in one sentence, the number first."""
     if night.state == "failed":
-        done = (
-            f" Done before: {_moves(night)}, {_total(night, 'updated')} updated." if _changed(night) else ""
-        )
+        done = f" Done before: {_moves(night)}, {_total(night, 'updated')} updated." if _changed(night) else ""
         return f"The sync did not finish. {night.reason or ''}".strip() + done
     if night.state in ("superseded", "skipped"):
         return night.reason or "Nothing was changed and nothing needs to be done."

@@ -104,4 +104,7 @@ def _causes(connection: psycopg.Connection[Any], run_no: int) -> tuple[Cause, ..
            order by array_position(array['critical', 'error', 'warning'], severity), 3 desc, rule""",
         (run_no,),
     ).fetchall()
-    return tuple(Cause(*row[:5], tuple(row[5] or ())) for row in rows)
+    return tuple(
+        Cause(severity, rule, number, message, fix, tuple(sourced_ids or ()))
+        for severity, rule, number, message, fix, sourced_ids in rows
+    )

@@ -10,9 +10,7 @@ import psycopg
 from include.mingasync.run import Run
 
 
-def claim(
-    connection: psycopg.Connection[Any], run: Run, recipients: Sequence[str], kind: str = "results"
-) -> bool:
+def claim(connection: psycopg.Connection[Any], run: Run, recipients: Sequence[str], kind: str = "results") -> bool:
     """Whether this run may send the night's mail now: nobody has sent it, and no other run is about to."""
     with connection.transaction():
         row = connection.execute(
@@ -41,13 +39,11 @@ def failed(connection: psycopg.Connection[Any], run: Run, problem: str, kind: st
     _mark(connection, "problem = %s", run, kind, (problem,))
 
 
-def _mark(
-    connection: psycopg.Connection[Any], change: str, run: Run, kind: str, values: tuple[str, ...]
-) -> None:
+def _mark(connection: psycopg.Connection[Any], change: str, run: Run, kind: str, values: tuple[str, ...]) -> None:
     with connection.transaction():
         connection.execute(
-            psycopg.sql.SQL(
-                "update directory.mails set {} where district = %s and night = %s and kind = %s"
-            ).format(psycopg.sql.SQL(change)),
+            psycopg.sql.SQL("update directory.mails set {} where district = %s and night = %s and kind = %s").format(
+                psycopg.sql.SQL(change)
+            ),
             (*values, run.district, run.night, kind),
         )

@@ -18,4 +18,5 @@ def typed(frame: pd.DataFrame, collection: str) -> pd.DataFrame:
 def sorted_once(numbers: np.ndarray) -> np.ndarray:
     """The distinct numbers in order: by sorting, which is many times quicker than numpy's hashing ``unique`` for millions."""
     ordered = np.sort(numbers)
-    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    once: np.ndarray = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return once

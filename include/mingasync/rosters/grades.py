@@ -38,7 +38,21 @@ _SPELLED = {
     "ungraded": "UG",
     "other": "OTHER",
 }
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth".split()
+_ORDINALS = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+]
 _NUMBER = re.compile(r"(?:grade|gr|year)?\W*0*([1-9]\d?)(?:st|nd|rd|th)?\W*(?:grade|gr)?", re.IGNORECASE)
 
 

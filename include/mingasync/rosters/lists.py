@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from include.mingasync.rosters.grades import grade_code, grade_title
 from include.mingasync.rosters.frames import sorted_once, typed
+from include.mingasync.rosters.grades import grade_code, grade_title
 from include.mingasync.rosters.names import apart
 from include.mingasync.rosters.people import People, _lists
 from include.mingasync.settings import SchoolSettings, Settings
@@ -64,7 +64,7 @@ def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.d
     term_titles = rosters.sessions.drop_duplicates("sourced_id").set_index("sourced_id")["title"].astype("string")
 
     made = [
-        _class_lists(classes, selected, rolls, people, school_names, term_titles),
+        _class_lists(classes, selected, rolls, people, school_names=school_names, term_titles=term_titles),
         _role_lists(people, by_school, school_names),
         _grade_lists(people, by_school, school_names),
         _subject_lists(classes, rolls, by_school, school_names),
@@ -128,17 +128,12 @@ def _borrowed(values: pd.Series, at: np.ndarray, index: pd.Index) -> pd.Series:
     return taken.mask(at < 0)
 
 
-def _or_borrowed(own: pd.Series, course: pd.Series, at: np.ndarray) -> list[Iterable[str]]:
+def _or_borrowed(own: pd.Series, course: pd.Series, at: np.ndarray) -> list[Sequence[str]]:
     of_course = _lists(course)
-    return [
-        mine if len(mine) else (of_course[place] if place >= 0 else ())
-        for mine, place in zip(_lists(own), at, strict=True)
-    ]
+    return [mine if len(mine) else (of_course[place] if place >= 0 else ()) for mine, place in zip(_lists(own), at, strict=True)]
 
 
-def _selected(
-    classes: pd.DataFrame, by_school: Mapping[str, SchoolSettings]
-) -> tuple[np.ndarray, pd.Series]:
+def _selected(classes: pd.DataFrame, by_school: Mapping[str, SchoolSettings]) -> tuple[np.ndarray, pd.Series]:
     """Which classes become class lists, and for each other one why it does not."""
     nobody = SchoolSettings()
     choice = {
@@ -192,12 +187,13 @@ def _dropped(enrollments: pd.DataFrame, classes: pd.DataFrame, at: np.ndarray, n
     An end that is also everybody's end (the term's) drops nobody: whether a past term is shown is the district's choice of
     terms, not the calendar's.
     """
-    ended = (enrollments["end_date"] <= night.isoformat()).fillna(False).to_numpy(dtype=bool)
+    ended: np.ndarray = (enrollments["end_date"] <= night.isoformat()).fillna(False).to_numpy(dtype=bool)
     if not ended.any():
         return ended
     ends = enrollments["end_date"].astype("string").fillna("9999-12-31")
     last = ends.groupby(at).transform("max")
-    return ended & (ends < last).to_numpy(dtype=bool)
+    early: np.ndarray = ended & (ends < last).to_numpy(dtype=bool)
+    return early
 
 
 def _distinct(left: np.ndarray, right: np.ndarray, names: tuple[str, str] = ("at", "n")) -> pd.DataFrame:
@@ -212,8 +208,8 @@ _Made = tuple[pd.DataFrame, pd.DataFrame]
 def _joined(made: list[_Made]) -> _Made:
     """All kinds in one frame of lists and one of members, numbered through."""
     offset, lists, members = 0, [], []
-    for own_lists, own_members in made:
-        own_lists = own_lists.reset_index(drop=True)
+    for kind_lists, own_members in made:
+        own_lists = kind_lists.reset_index(drop=True)
         own_lists.insert(0, "k", np.arange(offset, offset + len(own_lists), dtype="int32"))
         members.append(own_members.assign(k=(own_members["k"] + offset).astype("int32")))
         lists.append(own_lists)
@@ -245,6 +241,7 @@ def _class_lists(
     selected: np.ndarray,
     rolls: _Rolls,
     people: People,
+    *,
     school_names: pd.Series,
     term_titles: pd.Series,
 ) -> _Made:
@@ -278,7 +275,8 @@ def _at_schools(people: People, columns: list[str]) -> pd.DataFrame:
 
 def _where(schools: pd.Series, by_school: Mapping[str, SchoolSettings], kind: str) -> np.ndarray:
     on = {school for school, own in by_school.items() if getattr(own.auto_lists, kind)}
-    return schools.isin(on).to_numpy(dtype=bool)
+    there: np.ndarray = schools.isin(on).to_numpy(dtype=bool)
+    return there
 
 
 def _grouped(frame: pd.DataFrame, source: str) -> tuple[np.ndarray, pd.DataFrame]:

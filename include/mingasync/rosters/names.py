@@ -18,9 +18,9 @@ def apart(titles: pd.Series, parts: Sequence[pd.Series], last: pd.Series) -> pd.
         shared = names.str.casefold().duplicated(keep=False)
         if not shared.any():
             break
-        part = part.astype("string").fillna("")
-        differs = part[shared].groupby(names[shared].str.casefold()).transform("nunique") > 1
-        add = differs & (part[shared] != "")
+        text = part.astype("string").fillna("")
+        differs = text[shared].groupby(names[shared].str.casefold()).transform("nunique") > 1
+        add = differs & (text[shared] != "")
         chosen = add[add].index
-        names.loc[chosen] = names.loc[chosen] + " · " + part.loc[chosen]
+        names.loc[chosen] = names.loc[chosen] + " · " + text.loc[chosen]
     return names

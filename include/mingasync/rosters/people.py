@@ -67,17 +67,13 @@ class People:
     ids: pd.Series
 
 
-def people_from(
-    users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str] = (), set_aside: Sequence[str] = ()
-) -> People:
+def people_from(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str] = (), set_aside: Sequence[str] = ()) -> People:
     """The people in a snapshot's users, without those set aside; ``rostered`` limits them to some schools."""
     users, orgs = typed(users, "users"), typed(orgs, "orgs")
     users = users[~users["sourced_id"].isin(set(set_aside))].drop_duplicates("sourced_id", keep="last")
     parents = users[_only_parents(users)]
     users = users[~users.index.isin(parents.index)].reset_index(drop=True)
-    users = users.assign(
-        role=_roles(users), school_ids=_schools(users, orgs, rostered)
-    ).dropna(subset=["role"])
+    users = users.assign(role=_roles(users), school_ids=_schools(users, orgs, rostered)).dropna(subset=["role"])
     gone = _gone(users)
     here = users[gone.isna()]
     present = _one_row_a_human(_with_contacts(_trimmed(here), parents))
@@ -120,11 +116,7 @@ def _role(roles: Sequence[str], types: Sequence[str]) -> str | None:
         return ROLE_OF.get(roles[0].strip().lower()) if roles[0] else None
     mapped = [(ROLE_OF.get(str(role).strip().lower()), place) for place, role in enumerate(roles)]
     known = [(role, place) for role, place in mapped if role]
-    primary = [
-        (role, place)
-        for role, place in known
-        if place < len(types) and str(types[place]).lower() == "primary"
-    ]
+    primary = [(role, place) for role, place in known if place < len(types) and str(types[place]).lower() == "primary"]
     return min((role for role, _ in primary or known), key=_RANK.__getitem__, default=None)
 
 
@@ -207,15 +199,19 @@ def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
     twins = users[users["n"].duplicated(keep=False)]
     if not twins.empty:
         at = pd.Series(np.arange(len(lead)), index=lead["n"])
-        for column, values in {"sourced_ids": [[one] for one in twins["sourced_id"]],
-                               "school_ids": _lists(twins["school_ids"]),
-                               "grades": _lists(twins["grades"])}.items():
+        for column, values in {
+            "sourced_ids": [[one] for one in twins["sourced_id"]],
+            "school_ids": _lists(twins["school_ids"]),
+            "grades": _lists(twins["grades"]),
+        }.items():
             joined = pd.Series(values, index=twins["n"]).groupby(level=0).agg(_in_order)
             cells = list(lead[column])
             for n, value in joined.items():
                 cells[at[n]] = value
             lead[column] = cells
-    lead["grades"] = [[str(grade).strip() for grade in grades if grade and str(grade).strip()] for grades in _lists(lead["grades"])]
+    lead["grades"] = [
+        [str(grade).strip() for grade in grades if grade and str(grade).strip()] for grades in _lists(lead["grades"])
+    ]
     lead["school_ids"] = [list(schools) for schools in _lists(lead["school_ids"])]
     return lead.reset_index(drop=True)
 

@@ -57,9 +57,7 @@ def test_a_district_shows_its_last_run_and_its_last_good_night(console: Console)
     assert "Preview" in row
     console.connection.execute("delete from directory.sync_runs where kind = 'preview'")
     (row,) = [row for row in rows(console.page("/")) if "Oak" in row]
-    assert (
-        "Failed The SIS answered 503. Tue 24 Nov 2026 1,234 5 6 1 error 20 warnings 2 days ago ! Late" in row
-    )
+    assert "Failed The SIS answered 503. Tue 24 Nov 2026 1,234 5 6 1 error 20 warnings 2 days ago ! Late" in row
 
 
 def test_a_preview_or_an_undo_is_no_good_night(console: Console) -> None:
@@ -86,8 +84,7 @@ def test_the_history_shows_runs_newest_first_with_what_happened_per_role(console
     console.run(state="held", reason="50 archives wait for an approval.", counts=counts)
     told = rows(console.page("/districts/oak"))[1:]
     assert told[0] == (
-        "Tue 24 Nov 2026 Nightly · 1 min 14 s ‖ Held 50 archives wait for an approval. "
-        "3 0 1 0 54 0 2 +1,000 −7 none"
+        "Tue 24 Nov 2026 Nightly · 1 min 14 s ‖ Held 50 archives wait for an approval. 3 0 1 0 54 0 2 +1,000 −7 none"
     )
     assert told[1] == "Student 3 0 0 0 54 0"
     assert told[2] == "Teacher 0 0 1 0 0 0"
@@ -118,20 +115,13 @@ def test_a_run_shows_issues_by_cause_with_their_cure_and_some_records(console: C
     counts = empty_counts()
     counts["issues"].update(critical=1, error=30, warning=1)
     run_id = console.run(state="completed_with_errors", counts=counts)
-    console.issue(
-        run_id, "w-1", severity="warning", rule="users.email_malformed", message="The address is none."
-    )
+    console.issue(run_id, "w-1", severity="warning", rule="users.email_malformed", message="The address is none.")
     for number in range(30):
         console.issue(run_id, f"user-{number:02d}")
-    console.issue(
-        run_id, None, severity="critical", resource="orgs", rule="orgs.none", message="The SIS sent no orgs."
-    )
+    console.issue(run_id, None, severity="critical", resource="orgs", rule="orgs.none", message="The SIS sent no orgs.")
     page = console.page(f"/districts/oak/runs/{quote(run_id, safe='')}")
     assert re.findall(r"<article class=\"issue (\w+)", page) == ["bad", "warn", "quiet"]
-    assert (
-        "Error The user's role is none that OneRoster knows. Cure: Correct the role in PowerSchool."
-        in words(page)
-    )
+    assert "Error The user's role is none that OneRoster knows. Cure: Correct the role in PowerSchool." in words(page)
     assert "30 records in users · users.role_unknown SourcedIds, the first 20" in words(page)
     assert len(re.findall(r"user-\d\d", page)) == RECORDS_PER_ISSUE
     assert "1 record in orgs" in words(page)
@@ -203,9 +193,7 @@ def test_a_district_sees_nothing_of_another_even_where_run_ids_are_the_same(cons
 
 def test_html_in_names_and_data_is_text_and_never_markup(console: Console) -> None:
     bad = "<script>alert(1)</script>"
-    run_id = console.run(
-        run_id=f"manual__{bad.replace('/', '')}", state="failed", reason=bad, settings={bad: bad}
-    )
+    run_id = console.run(run_id=f"manual__{bad.replace('/', '')}", state="failed", reason=bad, settings={bad: bad})
     console.issue(run_id, bad, message=bad, fix=bad, rule=bad, resource=bad)
     for path in ("/", "/districts/oak", f"/districts/oak/runs/{quote(run_id, safe='')}"):
         page = console.page(path)

@@ -16,9 +16,7 @@ PATHS = ("/", "/districts/oak", "/districts/oak/runs/manual__1", "/districts/oak
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_missing_connection_says_how_to_add_it(
-    console: Console, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+def test_a_missing_connection_says_how_to_add_it(console: Console, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr("include.mingasync.console.reading.PostgresHook.get_connection", _not_found)
     page = unescape(console.page(path, status=503))
     assert "The Connection 'roster_db'" in page and "airflow connections add roster_db" in page
@@ -31,9 +29,7 @@ def _not_found(_: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_database_that_does_not_answer(
-    console: Console, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+def test_a_database_that_does_not_answer(console: Console, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     dsn = f"postgresql://robin:secret-word@127.0.0.1:{free_port()}/nothing"
     monkeypatch.setenv("AIRFLOW_CONN_ROSTER_DB", as_airflow_connection(dsn))
     page = console.page(path, status=503)

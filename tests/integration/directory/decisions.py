@@ -63,9 +63,7 @@ def tried(directory: Directory) -> dict[Case, tuple[str, str]]:
     where = {case: _school_of(case) for case in cases}
     overridden = {s for case, s in where.items() if case.by_override}
     settings = everything_on()
-    settings["schools"] = {
-        name: {"roles": {"student": _toggles(name)}} for name in sorted(overridden | set(where.values()))
-    }
+    settings["schools"] = {name: {"roles": {"student": _toggles(name)}} for name in sorted(overridden | set(where.values()))}
     directory.settings = everything_on(safety={"archive_percent": 100, "archive_minimum": 0})
     directory.rostered = tuple(sorted(set(where.values())))
     orgs = [school(name) for name in (*directory.rostered, "elsewhere")]
@@ -128,7 +126,11 @@ def _outcome(directory: Directory, name: str, case: Case) -> tuple[str, str]:
     )
     if not rows:
         calm = status == "active" and family == f"Family{name}"
-        return ("unchanged" if case.presence == "present" and _is_rostered(directory, name, case) else "untouched", "-") if calm else ("?", "?")
+        return (
+            ("unchanged" if case.presence == "present" and _is_rostered(directory, name, case) else "untouched", "-")
+            if calm
+            else ("?", "?")
+        )
     ((action, done, reason),) = rows
     outcome = {
         ("update", "applied"): "updated",
@@ -173,10 +175,13 @@ def main() -> None:
     from include.mingasync.directory import schema
     from stack.postgres import embedded_postgres
 
-    with tempfile.TemporaryDirectory() as folder, embedded_postgres(Path(folder)) as server:
-        with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            schema.bring_to_head(connection)
-            sys.stdout.write(HEAD + as_markdown(tried(Directory(connection))) + "\n")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        embedded_postgres(Path(folder)) as server,
+        psycopg.connect(server.dsn(), autocommit=True) as connection,
+    ):
+        schema.bring_to_head(connection)
+        sys.stdout.write(HEAD + as_markdown(tried(Directory(connection))) + "\n")
 
 
 if __name__ == "__main__":

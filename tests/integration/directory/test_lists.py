@@ -15,7 +15,12 @@ LISTS: dict[str, Any] = {"class_lists": {"enabled": True, "terms": ["T1"]}}
 def classroom() -> Sis:
     """A class of two students, a teacher and a co-teacher, in the first of two terms; another in the second."""
     users = [user("a"), user("b"), user("t", "teacher"), user("co", "teacher")]
-    roll = [enrollment("C", "a"), enrollment("C", "b"), enrollment("C", "t", "teacher"), enrollment("C", "co", "teacher", primary=False)]
+    roll = [
+        enrollment("C", "a"),
+        enrollment("C", "b"),
+        enrollment("C", "t", "teacher"),
+        enrollment("C", "co", "teacher", primary=False),
+    ]
     return Sis(
         users=users, terms=[term("T1"), term("T2")], classes=[klass("C"), klass("D", terms=["T2"])],
         enrollments=[*roll, enrollment("D", "a"), enrollment("D", "t", "teacher")],
@@ -81,7 +86,9 @@ def test_members_added_and_removed_by_hand_stay_so(directory: Directory) -> None
     sis.users.append(user("guest"))
     directory.night(sis)
     directory.do("select directory.add_list_member(%s, %s)", list_id(directory), person(directory, "guest"))
-    directory.do("delete from directory.list_members where list_id = %s and person_id = %s", list_id(directory), person(directory, "b"))
+    directory.do(
+        "delete from directory.list_members where list_id = %s and person_id = %s", list_id(directory), person(directory, "b")
+    )
     before = directory.state()
     directory.night(sis)
     assert directory.state() == before
@@ -133,7 +140,9 @@ def test_who_is_archived_is_off_every_synced_list_and_stays_on_lists_made_by_han
     directory.settings = everything_on(**LISTS, auto_lists={"role": True, "grade": True})
     sis = classroom()
     directory.night(sis)
-    own = directory.value("insert into directory.user_lists (district, kind, name) values ('oak', 'manual', 'Choir') returning list_id")
+    own = directory.value(
+        "insert into directory.user_lists (district, kind, name) values ('oak', 'manual', 'Choir') returning list_id"
+    )
     directory.do("select directory.add_list_member(%s, %s)", own, person(directory, "b"))
     moment = directory.value("select clock_timestamp()")
     sis.users = [row for row in sis.users if row["sourced_id"] != "b"]
@@ -194,10 +203,16 @@ def test_a_selected_term_about_to_end_is_told_with_the_next_one(
 def test_a_selection_that_misses_classes_of_a_part_or_the_whole_is_told(directory: Directory) -> None:
     directory.settings = everything_on(class_lists={"enabled": True, "terms": ["year"]})
     sis = classroom()
-    sis.terms = [term("year", type="schoolYear", end_date="2027-06-15"), term("T1", parent_id="year"), term("T2", parent_id="year")]
+    sis.terms = [
+        term("year", type="schoolYear", end_date="2027-06-15"),
+        term("T1", parent_id="year"),
+        term("T2", parent_id="year"),
+    ]
     directory.night(sis)
     told = directory.rows("select sourced_id, message from directory.sync_issues where rule = 'terms.near_miss' order by 1")
-    assert [one for one, _ in told] == ["T1", "T2"] and told[0][1].startswith("1 classes hang on Term T1, the part of the selected Term year")
+    assert [one for one, _ in told] == ["T1", "T2"] and told[0][1].startswith(
+        "1 classes hang on Term T1, the part of the selected Term year"
+    )
 
 
 VIEWERS = {

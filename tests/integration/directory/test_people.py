@@ -144,7 +144,9 @@ def test_new_sis_ids_are_a_proposal_not_leavers_and_newcomers(directory: Directo
     assert directory.state() == before and (counts["created"], counts["archived"], counts["skipped"]) == (0, 0, 3)
     person = directory.value("select person_id from directory.people where sourced_id = 's001'")
     directory.do("select directory.relink(%s, 'new1')", person)
-    directory.do("select directory.refuse_relink(person_id, sourced_id) from directory.relink_proposals where sourced_id = 'new2'")
+    directory.do(
+        "select directory.refuse_relink(person_id, sourced_id) from directory.relink_proposals where sourced_id = 'new2'"
+    )
     counts = directory.night(Sis(users=renumbered))["people"]["student"]
     assert directory.value("select sourced_id from directory.people where person_id = %s", person) == "new1"
     assert (counts["created"], counts["archived"], counts["unchanged"], counts["skipped"]) == (1, 1, 1, 1)
@@ -177,10 +179,14 @@ def test_a_pinned_field_keeps_its_value_until_its_end_and_shows_the_sis(director
 
     sis = Sis(users=students(1))
     directory.night(sis)
-    directory.do("select directory.pin_field(person_id, 'preferred_given_name', 'Sunny', 'asked for it', '2026-11-30') from directory.people")
+    directory.do(
+        "select directory.pin_field(person_id, 'preferred_given_name', 'Sunny', 'asked for it', '2026-11-30') from directory.people"
+    )
     sis.users[0]["preferred_given_name"] = "Sam"
     directory.night(sis)
-    assert directory.rows("select p.preferred_given_name, f.sis_value from directory.people p join directory.field_pins f using (person_id)") == [("Sunny", "Sam")]
+    assert directory.rows(
+        "select p.preferred_given_name, f.sis_value from directory.people p join directory.field_pins f using (person_id)"
+    ) == [("Sunny", "Sam")]
     directory.night(sis, night=dt.date(2026, 12, 1))
     assert directory.value("select preferred_given_name from directory.people") == "Sam"
 

@@ -26,7 +26,9 @@ def reading(directory: Directory, districts: str | None) -> None:
 
 def test_without_a_district_a_wrong_query_shows_nothing(two_districts: Directory) -> None:
     reading(two_districts, None)
-    assert {name: two_districts.value(f"select count(*) from directory.{name}") for name in RELATIONS} == dict.fromkeys(RELATIONS, 0)
+    assert {name: two_districts.value(f"select count(*) from directory.{name}") for name in RELATIONS} == dict.fromkeys(
+        RELATIONS, 0
+    )
 
 
 def test_a_reader_sees_its_own_district_only(two_districts: Directory) -> None:

@@ -29,7 +29,11 @@ def kept(tmp_path: Path, directory: Directory) -> Keep:
         for name in COLUMNS:
             snapshot.write(name, [pa.Table.from_pandas(sis.frame(name), schema=COLUMNS[name], preserve_index=False)])
             snapshot.prove(Proof(collection=name, state="complete", started_at=NOW, finished_at=NOW))
-        aside = {"resource": ["users"] * len(set_aside), "sourced_id": list(set_aside), "rule": ["users.role_unknown"] * len(set_aside)}
+        aside = {
+            "resource": ["users"] * len(set_aside),
+            "sourced_id": list(set_aside),
+            "rule": ["users.role_unknown"] * len(set_aside),
+        }
         snapshot.write_frame("set_aside", pd.DataFrame(aside))
         unlisted = directory.desired(sis).tables["unlisted"]
         snapshot.write_frame("derived_unlisted", unlisted.to_pandas())
@@ -41,7 +45,9 @@ def kept(tmp_path: Path, directory: Directory) -> Keep:
 def told(directory: Directory, what: str, asked: str, snapshot: Snapshot | None = None) -> str:
     """Every line of every story, in one text."""
     ask = why_person if what == "person" else why_list
-    return "\n".join(line for story in ask(directory.connection, DISTRICT, asked, snapshot) for line in (story.subject, *story.lines))
+    return "\n".join(
+        line for story in ask(directory.connection, DISTRICT, asked, snapshot) for line in (story.subject, *story.lines)
+    )
 
 
 def test_the_story_of_somebody_run_by_run(directory: Directory) -> None:

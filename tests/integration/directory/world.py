@@ -172,7 +172,12 @@ class Directory:
             "schools": rosters.orgs.rename(columns={"sourced_id": "school_id"})[["school_id", "name", "identifier"]],
             "terms": rosters.sessions.rename(columns={"sourced_id": "term_id"})[
                 ["term_id", "title", "type", "start_date", "end_date", "parent_id", "school_year"]
-            ].assign(classes=rosters.sessions["sourced_id"].map(rosters.classes["term_ids"].explode().value_counts()).fillna(0).astype("int64")),
+            ].assign(
+                classes=rosters.sessions["sourced_id"]
+                .map(rosters.classes["term_ids"].explode().value_counts())
+                .fillna(0)
+                .astype("int64")
+            ),
         }
         return Desired(
             tables={name: pa.Table.from_pandas(frame, preserve_index=False) for name, frame in frames.items()},

@@ -65,12 +65,8 @@ def _pull(
     version: str = "1.2",
 ) -> tuple[list[dict[str, Any]], Proof]:
     extra = {"token_url": f"{base}/token"}
-    access = Access.from_connection(
-        host=base + _ROOTS[version], login="rehearsal", password="rehearsal-secret", extra=extra
-    )
-    own = district(
-        source="rest", url=None, version=version, page_size=page_size, max_parallel_requests=parallel
-    )
+    access = Access.from_connection(host=base + _ROOTS[version], login="rehearsal", password="rehearsal-secret", extra=extra)
+    own = district(source="rest", url=None, version=version, page_size=page_size, max_parallel_requests=parallel)
     snapshot = Snapshot.of(str(folder), "maple", run)
     proof = read_collection(collection, own, access, snapshot, parents=False)
     return snapshot.table(collection).to_pylist(), proof
@@ -134,9 +130,7 @@ def test_what_no_sync_can_do_without_is_refused(rehearsal: tuple[str, Sis], tmp_
 
 
 @pytest.mark.parametrize("collection", COLUMNS)
-def test_1p1_and_1p2_of_one_district_are_the_same_size(
-    collection: str, rehearsal: tuple[str, Sis], tmp_path: Path
-) -> None:
+def test_1p1_and_1p2_of_one_district_are_the_same_size(collection: str, rehearsal: tuple[str, Sis], tmp_path: Path) -> None:
     base, sis = rehearsal
     sis.faults = Faults()
     older, _ = _pull(base, collection, tmp_path, "1.1", version="1.1")
@@ -145,9 +139,7 @@ def test_1p1_and_1p2_of_one_district_are_the_same_size(
 
 
 @pytest.mark.parametrize("page_size", [100, 1000, 5000])
-def test_the_ed_fi_district_is_whole_whatever_page_is_asked(
-    page_size: int, grandbend: tuple[str, Sis], tmp_path: Path
-) -> None:
+def test_the_ed_fi_district_is_whole_whatever_page_is_asked(page_size: int, grandbend: tuple[str, Sis], tmp_path: Path) -> None:
     base, sis = grandbend
     sis.faults = Faults(clamp=500, no_total=True, busy_every=100, token_seconds=6)
     users, of_users = _pull(base, "users", tmp_path, page_size=page_size)

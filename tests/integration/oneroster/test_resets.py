@@ -59,9 +59,7 @@ class _Server(BaseHTTPRequestHandler):
         body = json.dumps({"orgs": self.rows[offset : offset + limit]}).encode()
         self.send(200, body, {"X-Total-Count": str(len(self.rows))} if self.total else {})
 
-    def send(
-        self, status: int, body: bytes, headers: dict[str, str] | None = None, length: int | None = None
-    ) -> None:
+    def send(self, status: int, body: bytes, headers: dict[str, str] | None = None, length: int | None = None) -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -232,9 +230,7 @@ def test_the_check_names_what_is_not_shared_with_its_cure(served: tuple[Access, 
         return True
 
     server.behave = behave  # type: ignore[method-assign]
-    checks = {
-        one.collection: one for one in check(district(source="rest", url=None, name="PowerSchool"), access)
-    }
+    checks = {one.collection: one for one in check(district(source="rest", url=None, name="PowerSchool"), access)}
     assert list(checks) == list(COLUMNS)
     assert {name for name, one in checks.items() if not one.shared} == {"users", "classes", "enrollments"}
     assert "403" in (checks["users"].cause or "")

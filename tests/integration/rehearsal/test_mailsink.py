@@ -35,9 +35,7 @@ def web(folder: MailFolder) -> Iterator[Running]:
         yield server
 
 
-def mail(
-    subject: str, html: str | None = "<p>Hello <a href='https://example.org'>you</a></p>"
-) -> EmailMessage:
+def mail(subject: str, html: str | None = "<p>Hello <a href='https://example.org'>you</a></p>") -> EmailMessage:
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, "Sync <sync@example.org>", "a@example.org"
     message["Date"] = "Tue, 24 Nov 2026 10:00:00 +0000"
@@ -71,9 +69,7 @@ def test_a_mail_s_parts_are_shown_and_cannot_do_anything(smtp: int, web: Running
     send(smtp, mail("One", "<script>alert(1)</script><p>Body</p>"))
     page = get(web, "/mails/0")
     assert "sync@example.org" in page.text and "/mails/0/plain" in page.text
-    assert (
-        "sandbox=" in page.text and "allow-scripts" not in page.text and "allow-same-origin" not in page.text
-    )
+    assert "sandbox=" in page.text and "allow-scripts" not in page.text and "allow-same-origin" not in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     html = get(web, "/mails/0/html")
     assert "<p>Body</p>" in html.text

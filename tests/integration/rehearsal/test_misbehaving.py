@@ -14,9 +14,7 @@ import requests
 from include.rehearsal.running import Running
 from tests.integration.rehearsal.conftest import STUDENTS, Client
 
-USERS = (
-    STUDENTS + 126 + 30 + 30 + 6 + 3 + 2
-)  # students, contacts, teachers, staff, admins of schools and district
+USERS = STUDENTS + 126 + 30 + 30 + 6 + 3 + 2  # students, contacts, teachers, staff, admins of schools and district
 
 
 @pytest.fixture
@@ -70,9 +68,7 @@ def test_rows_are_repeated_across_pages(server: Running, client: Client, total: 
 
 
 @pytest.mark.parametrize(("how", "lost", "twice"), [("insert", 0, 1), ("remove", 1, 0), ("rotate", 1, 1)])
-def test_rows_shift_in_mid_pull_and_then_rest(
-    how: str, lost: int, twice: int, server: Running, client: Client
-) -> None:
+def test_rows_shift_in_mid_pull_and_then_rest(how: str, lost: int, twice: int, server: Running, client: Client) -> None:
     clean = {row["sourcedId"] for row in client.pull("users")}
     server.misbehave(shift=how, shift_after=2)
     seen = Counter(row["sourcedId"] for row in client.pull("users"))
@@ -169,10 +165,7 @@ def test_answers_are_slow_but_many_at_once(server: Running, client: Client) -> N
 
 def test_envelopes_are_other_or_none(server: Running, client: Client) -> None:
     server.misbehave(other_envelope=True)
-    keys = {
-        name: next(iter(client.get(name).json()))
-        for name in ("users", "orgs", "academicSessions", "teachers")
-    }
+    keys = {name: next(iter(client.get(name).json())) for name in ("users", "orgs", "academicSessions", "teachers")}
     assert keys == {
         "users": "students",
         "orgs": "schools",

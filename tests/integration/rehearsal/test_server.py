@@ -80,9 +80,7 @@ def test_a_page_has_a_hundred_rows_unless_asked_otherwise(client: Client) -> Non
     assert client.get("users", offset=10_000).json() == {"users": []}
 
 
-@pytest.mark.parametrize(
-    "parameters", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}, {"offset": "x"}]
-)
+@pytest.mark.parametrize("parameters", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}, {"offset": "x"}])
 def test_a_page_that_is_none_is_refused(parameters: dict[str, Any], client: Client) -> None:
     answer = client.get("users", **parameters)
     assert answer.status_code == 400
@@ -130,9 +128,7 @@ def test_without_credentials_nothing_is_read(server: Running) -> None:
         for path in ("users", "users/u000001"):
             answer = requests.get(f"{server.root('1.1')}/{path}", headers=headers, timeout=10)
             assert (answer.status_code, "unauthorisedrequest" in answer.text) == (401, True)
-    wrong = requests.post(
-        server.token_url, auth=("rehearsal", "guess"), data={"grant_type": "client_credentials"}, timeout=10
-    )
+    wrong = requests.post(server.token_url, auth=("rehearsal", "guess"), data={"grant_type": "client_credentials"}, timeout=10)
     assert (wrong.status_code, wrong.json()) == (401, {"error": "invalid_client"})
 
 
@@ -140,18 +136,14 @@ def test_without_credentials_nothing_is_read(server: Running) -> None:
 def test_oauth_1_signatures_are_verified(method: str, server: Running) -> None:
     def status(auth: AuthBase) -> int:
         parameters = {"limit": "5", "filter": "status='active'"}
-        return requests.get(
-            f"{server.root('1.1')}/users", params=parameters, auth=auth, timeout=10
-        ).status_code
+        return requests.get(f"{server.root('1.1')}/users", params=parameters, auth=auth, timeout=10).status_code
 
     assert status(OAuth1("rehearsal", "rehearsal-secret", method)) == 200
     assert status(OAuth1("rehearsal", "guess", method)) == 401
 
 
 def test_a_static_token_and_credentials_in_the_body(server: Running) -> None:
-    answer = requests.get(
-        f"{server.root('1.2')}/orgs", headers={"Authorization": "Bearer static"}, timeout=10
-    )
+    answer = requests.get(f"{server.root('1.2')}/orgs", headers={"Authorization": "Bearer static"}, timeout=10)
     assert answer.status_code == 200
     form = {"grant_type": "client_credentials", "client_id": "rehearsal", "client_secret": "rehearsal-secret"}
     assert requests.post(server.token_url, data=form, timeout=10).json()["expires_in"] == 3600
@@ -207,9 +199,7 @@ def test_a_folder_is_served_in_both_versions() -> None:
 
 @contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "include.rehearsal", *arguments], cwd=Path(__file__).parents[3]
-    )
+    process = subprocess.Popen([sys.executable, "-m", "include.rehearsal", *arguments], cwd=Path(__file__).parents[3])
     try:
         yield process
     finally:

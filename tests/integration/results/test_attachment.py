@@ -45,7 +45,5 @@ def test_nothing_is_attached_unasked(directory: Directory, oak: District) -> Non
 
 @pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@x", "\tx", "\rx", "  =1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
-    (row,) = csv.reader(
-        io.StringIO(as_csv([(cell, "plain-text", None)]).decode("utf-8-sig").split("\n", 1)[1], newline="")
-    )
+    (row,) = csv.reader(io.StringIO(as_csv([(cell, "plain-text", None)]).decode("utf-8-sig").split("\n", 1)[1], newline=""))
     assert row == [f"'{cell}", "plain-text", ""]

@@ -28,23 +28,17 @@ def a_night(directory: Directory, hours_ago: float, state: Any = "success", kind
     number = directory.value("select run_no from directory.sync_runs where run_id = %s", run_id)
     runs.finish_run(directory.connection, number, state, "It broke." if state == "failed" else None)
     at = NOW - dt.timedelta(hours=hours_ago)
-    directory.do(
-        "update directory.sync_runs set finished_at = %s, loaded_at = %s where run_no = %s", at, at, number
-    )
+    directory.do("update directory.sync_runs set finished_at = %s, loaded_at = %s where run_no = %s", at, at, number)
 
 
 @pytest.mark.parametrize(("hours", "late"), [(25.9, False), (26, False), (26.1, True)])
-def test_26_hours_without_a_good_night_are_late(
-    directory: Directory, oak: District, hours: float, late: bool
-) -> None:
+def test_26_hours_without_a_good_night_are_late(directory: Directory, oak: District, hours: float, late: bool) -> None:
     a_night(directory, hours, "completed_with_errors", "manual")
     assert (how_late(directory.connection, oak, settings(), NOW) is not None) is late
 
 
 @pytest.mark.parametrize("state", ["failed", "held", "skipped", "superseded"])
-def test_only_a_good_night_counts_and_the_last_run_is_named(
-    directory: Directory, oak: District, state: str
-) -> None:
+def test_only_a_good_night_counts_and_the_last_run_is_named(directory: Directory, oak: District, state: str) -> None:
     a_night(directory, 50)
     a_night(directory, 2, state)
     late = how_late(directory.connection, oak, settings(), NOW)
@@ -88,14 +82,12 @@ def test_one_alarm_a_day_and_district_and_again_the_day_after(directory: Directo
     tell = (directory.connection, "oak")
     assert claim(*tell, TODAY, kind="watchdog", to=["s@example.org"], now=real)
     sent(*tell, TODAY, "watchdog", "refused")
-    assert claim(*tell, TODAY, kind="watchdog", to=["s@example.org"], now=real), (
-        "one that was refused is tried again"
-    )
+    assert claim(*tell, TODAY, kind="watchdog", to=["s@example.org"], now=real), "one that was refused is tried again"
     sent(*tell, TODAY, "watchdog")
     assert not claim(*tell, TODAY, kind="watchdog", to=["s@example.org"], now=real)
-    assert not claim(
-        *tell, TODAY + day, kind="watchdog", to=["s@example.org"], now=real + dt.timedelta(hours=2)
-    ), "just after midnight"
+    assert not claim(*tell, TODAY + day, kind="watchdog", to=["s@example.org"], now=real + dt.timedelta(hours=2)), (
+        "just after midnight"
+    )
     assert claim(*tell, TODAY + day, kind="watchdog", to=["s@example.org"], now=real + dt.timedelta(hours=25))
     assert not claim(directory.connection, "elm", TODAY, kind="watchdog", to=["s@example.org"], now=real), (
         "a district without runs"
@@ -104,17 +96,12 @@ def test_one_alarm_a_day_and_district_and_again_the_day_after(directory: Directo
 
 def test_the_contact_is_told_the_day_before_a_quiet_range_begins_and_ends() -> None:
     own = settings(quiet=[{"from": "2026-12-19", "to": "2027-01-03", "mode": "pause"}])
-    kinds = {
-        day: quiet_notices(own, day)
-        for day in (dt.date(2026, 12, 17) + dt.timedelta(days=n) for n in range(20))
-    }
+    kinds = {day: quiet_notices(own, day) for day in (dt.date(2026, 12, 17) + dt.timedelta(days=n) for n in range(20))}
     told = [(day, kind) for day, notices in kinds.items() for kind, _, _ in notices]
     assert told == [(dt.date(2026, 12, 18), "quiet begins"), (dt.date(2027, 1, 2), "quiet ends")]
 
 
-def test_the_mails_say_what_is_wrong_what_to_do_and_what_was_not_changed(
-    directory: Directory, oak: District
-) -> None:
+def test_the_mails_say_what_is_wrong_what_to_do_and_what_was_not_changed(directory: Directory, oak: District) -> None:
     a_night(directory, 50)
     a_night(directory, 2, "failed")
     late = how_late(directory.connection, oak, settings(), NOW)
@@ -124,7 +111,5 @@ def test_the_mails_say_what_is_wrong_what_to_do_and_what_was_not_changed(
     for part in (mail.text, mail.html):
         assert "50 hours: Oak Valley. Last run: failed. It broke." in part
         assert "https://air.example.org/r" in part and "nobody was archived" in part
-    (notice,) = quiet_notices(
-        settings(quiet=[{"from": "2026-11-25", "to": "2026-11-29", "mode": "pause"}]), TODAY
-    )
+    (notice,) = quiet_notices(settings(quiet=[{"from": "2026-11-25", "to": "2026-11-29", "mode": "pause"}]), TODAY)
     assert "is paused from 2026-11-25 to 2026-11-29" in quiet_mail(oak, notice[0], notice[2]).text

@@ -58,16 +58,11 @@ def test_issues_are_grouped_by_cause_the_gravest_first(directory: Directory, oak
     run, number = directory.open(run_id="r")
     rows = [
         ("warning", "users", None, "users.org_missing", "2 records: no school. (u1, u2)", "Give them one."),
-        *[
-            ("error", "enrollments", f"e{one}", "enrollments.user_unknown", "Unknown user.", "Share it.")
-            for one in range(7)
-        ],
+        *[("error", "enrollments", f"e{one}", "enrollments.user_unknown", "Unknown user.", "Share it.") for one in range(7)],
         ("error", "classes", "c1", "classes.school_missing", "No school.", "Name it."),
         ("critical", "orgs", None, "orgs.none", "The SIS sent no orgs.", "Share orgs."),
     ]
-    frame = pd.DataFrame(
-        rows, columns=["severity", "resource", "sourced_id", "rule", "message", "fix"]
-    ).astype("string")
+    frame = pd.DataFrame(rows, columns=["severity", "resource", "sourced_id", "rule", "message", "fix"]).astype("string")
     issues.replace(directory.connection, run, number, "validate", frame)
     causes = read_night(directory.connection, oak, "r").causes
     assert [(cause.severity, cause.rule, cause.number) for cause in causes] == [
@@ -81,9 +76,7 @@ def test_issues_are_grouped_by_cause_the_gravest_first(directory: Directory, oak
 
 def test_a_run_that_failed_before_it_counted_still_has_a_mail(directory: Directory, oak: District) -> None:
     _, number = directory.open(run_id="r")
-    runs.finish_run(
-        directory.connection, number, "failed", "The SIS refused the request for users (HTTP 403)."
-    )
+    runs.finish_run(directory.connection, number, "failed", "The SIS refused the request for users (HTTP 403).")
     mail = compose(read_night(directory.connection, oak, "r"))
     assert "0 joined, 0 left" in mail.subject and "HTTP 403" in mail.text
 

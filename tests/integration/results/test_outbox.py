@@ -25,9 +25,7 @@ def test_a_sent_mail_is_never_sent_again(directory: Directory) -> None:
     assert not outbox.claim(directory.connection, run, TO)
     later(directory, 60)
     assert not outbox.claim(directory.connection, run, TO)
-    assert directory.rows("select recipients, sent_at is not null, problem from directory.mails") == [
-        (TO, True, None)
-    ]
+    assert directory.rows("select recipients, sent_at is not null, problem from directory.mails") == [(TO, True, None)]
 
 
 def test_a_mail_that_failed_may_be_tried_again_by_its_run(directory: Directory) -> None:

@@ -23,9 +23,7 @@ contact: {name: Sam, email: sam@example.org}
 
 
 @pytest.fixture
-def sent(
-    directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> list[tuple[str, list[str]]]:
+def sent(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """Subjects and recipients of the mails that the server took."""
     (tmp_path / "oak.yaml").write_text(OAK, encoding="utf-8")
     (tmp_path / "elm.yaml").write_text(OAK.replace("Oak", "Elm"), encoding="utf-8")
@@ -54,9 +52,7 @@ def test_support_and_contact_are_told_once(sent: list[tuple[str, list[str]]]) ->
     assert len(sent) == 2
 
 
-def test_a_mail_that_was_refused_is_tried_again(
-    sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mail_that_was_refused_is_tried_again(sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(one: Any, to: list[str]) -> None:
         raise MailRefused("The mail could not be sent.")
 
@@ -68,19 +64,13 @@ def test_a_mail_that_was_refused_is_tried_again(
     assert watching.watch() == {"late": 1, "mails": 2}
 
 
-def test_settings_that_cannot_be_read_excuse_nobody(
-    sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_settings_that_cannot_be_read_excuse_nobody(sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "settings_text", lambda district: "{")
     assert watching.watch()["late"] == 1
 
 
-def test_the_contact_hears_of_a_pause_the_day_before(
-    sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tomorrow = dt.datetime.now(dt.UTC).astimezone(watching.ZoneInfo("America/Chicago")).date() + dt.timedelta(
-        days=1
-    )
+def test_the_contact_hears_of_a_pause_the_day_before(sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch) -> None:
+    tomorrow = dt.datetime.now(dt.UTC).astimezone(watching.ZoneInfo("America/Chicago")).date() + dt.timedelta(days=1)
     quiet = f'[{{"from": "{tomorrow}", "to": "2099-01-01", "mode": "pause"}}]'
     text = f'{{"automatic_rostering": true, "quiet": {quiet}}}'
     monkeypatch.setattr(context, "settings_text", lambda district: text)

@@ -27,16 +27,12 @@ def test_speaks_postgresql_18(database: str) -> None:
 
 def test_each_test_gets_an_empty_database(database: str) -> None:
     with psycopg.connect(database) as connection:
-        assert connection.execute(
-            "select count(*) from pg_namespace where nspname = 'directory'"
-        ).fetchone() == (0,)
+        assert connection.execute("select count(*) from pg_namespace where nspname = 'directory'").fetchone() == (0,)
 
 
 def test_listens_on_loopback_only_and_asks_for_the_password(postgres: EmbeddedPostgres) -> None:
     assert postgres.pid is not None
-    listening = [
-        c.laddr for c in psutil.Process(postgres.pid).net_connections("inet") if c.status == "LISTEN"
-    ]
+    listening = [c.laddr for c in psutil.Process(postgres.pid).net_connections("inet") if c.status == "LISTEN"]
     assert [address.ip for address in listening] == ["127.0.0.1"]
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(f"postgresql://postgres:wrong@127.0.0.1:{postgres.port}/postgres")

@@ -36,9 +36,7 @@ def readable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The DAGs that the user may read; a test adds to them."""
     dags = {"mingasync_elm", "mingasync_undo", "other"}
     manager = SimpleNamespace(
-        get_authorized_dag_ids=lambda user, method: (
-            dags if method == "GET" and user.name == "robin" else set()
-        ),
+        get_authorized_dag_ids=lambda user, method: dags if method == "GET" and user.name == "robin" else set(),
         get_url_login=lambda next_url: f"/auth/login/?next={next_url}",
     )
     for module in (access, application):
@@ -77,9 +75,7 @@ def test_no_route_answers_without_a_login(nobody: TestClient, method: str, path:
 
 
 @pytest.mark.parametrize("cookie", ["garbage", "e30.e30.e30"])
-def test_a_cookie_that_is_no_login_leads_to_the_login(
-    nobody: TestClient, monkeypatch: pytest.MonkeyPatch, cookie: str
-) -> None:
+def test_a_cookie_that_is_no_login_leads_to_the_login(nobody: TestClient, monkeypatch: pytest.MonkeyPatch, cookie: str) -> None:
     from airflow.api_fastapi.core_api import security
     from jwt import InvalidTokenError
 
@@ -139,9 +135,7 @@ def test_the_tab_of_any_other_dag_says_so_politely(robin: TestClient, dag_id: st
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_a_write_from_another_site_is_refused(
-    robin: TestClient, method: str, headers: dict[str, str]
-) -> None:
+def test_a_write_from_another_site_is_refused(robin: TestClient, method: str, headers: dict[str, str]) -> None:
     answer = robin.request(method, "/districts/elm", headers=headers)
     assert answer.status_code == 403
     assert "another site" in answer.json()["detail"]
@@ -151,9 +145,7 @@ def test_a_write_from_another_site_is_refused(
     "headers",
     [{}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}, {"origin": "http://testserver"}],
 )
-def test_a_write_from_our_own_pages_gets_through_to_its_route(
-    robin: TestClient, headers: dict[str, str]
-) -> None:
+def test_a_write_from_our_own_pages_gets_through_to_its_route(robin: TestClient, headers: dict[str, str]) -> None:
     assert robin.post("/nothing", headers=headers).status_code == 404
 
 
@@ -177,9 +169,7 @@ def test_only_the_files_of_the_pages_are_served(robin: TestClient, name: str) ->
     assert "import" not in answer.text
 
 
-def test_a_fault_of_the_console_shows_no_trace_of_it(
-    robin: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_the_console_shows_no_trace_of_it(robin: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise RuntimeError("secret words")
 

@@ -29,9 +29,7 @@ print(json.dumps([errors, plugin.external_views, plugin.fastapi_apps[0]["url_pre
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What Airflow found, started outside the repository and without PYTHONPATH."""
     home = tmp_path_factory.mktemp("airflow")
-    own = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONPATH"))
-    }
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONPATH"))}
     settings = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__API__BASE_URL": request.param,
@@ -48,9 +46,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    return dict(zip(("errors", "views", "prefix", "imported", "answer"), found, strict=True)) | {
-        "url": request.param
-    }
+    return dict(zip(("errors", "views", "prefix", "imported", "answer"), found, strict=True)) | {"url": request.param}
 
 
 def test_it_loads_without_an_error_and_without_the_console(loaded: dict[str, Any]) -> None:

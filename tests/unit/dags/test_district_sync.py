@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_chain_goes_one_way(districts: Path, monkeypatch: pytest.MonkeyPatch
     chain = ["open_run", *(f"extract.{name}" for name in ("orgs", "terms", "courses", "classes", "users", "enrollments"))]
     chain += ["validate", "transform", "load", "approve", "archive", "notify"]
     assert dag.topological_sort()[0].task_id == "open_run"
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in itertools.pairwise(chain):
         assert after in dag.task_dict[before].downstream_task_ids
     assert set(dag.task_dict) == set(chain)
     assert dag.task_dict["notify"].is_teardown

@@ -40,9 +40,7 @@ def read(
     """The rows of a collection of the bundle, its proof, and the snapshot they are in."""
     snapshot = Snapshot.of(str(folder / "snapshots"), "maple", run)
     access = Access.to_bundle(str(bundle), extra)
-    proof = read_collection(
-        collection, district(str(bundle)), access, snapshot, parents=parents, previous=previous
-    )
+    proof = read_collection(collection, district(str(bundle)), access, snapshot, parents=parents, previous=previous)
     return snapshot.table(collection).to_pylist(), proof, snapshot
 
 

@@ -32,9 +32,7 @@ def test_the_same_district_in_1p1_and_1p2_reads_the_same(size: str, collection: 
     assert _without(older, _ROLE_DETAIL) == _without(newer, _ROLE_DETAIL)
 
 
-@pytest.mark.parametrize(
-    "name", ["generated-1p1-small", "generated-1p1-medium", "generated-1p2-small", "generated-1p2-medium"]
-)
+@pytest.mark.parametrize("name", ["generated-1p1-small", "generated-1p1-medium", "generated-1p2-small", "generated-1p2-medium"])
 @pytest.mark.parametrize("collection", COLUMNS)
 def test_every_row_is_read(name: str, collection: str, tmp_path: Path) -> None:
     with (SAMPLES / name / f"{collection}.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -72,9 +70,7 @@ _WARTS: dict[str, Any] = {
     "unix line ends": lambda text: text.replace("\r\n", "\n"),
     "no final newline": str.rstrip,
     "header in capitals": lambda text: text.replace(text.splitlines()[0], text.splitlines()[0].upper(), 1),
-    "misspelt headers": lambda text: text.replace("dateLastModified", "dataLastModified", 1).replace(
-        "givenName", "givenNmae", 1
-    ),
+    "misspelt headers": lambda text: text.replace("dateLastModified", "dataLastModified", 1).replace("givenName", "givenNmae", 1),
     "other columns": lambda text: text.replace("password", "password,metadata.x,ext_y", 1),
     "blank header cell": lambda text: text.replace("password", "password,", 1),
     "blank lines": lambda text: text.replace("\r\n", "\r\n\r\n"),
@@ -126,15 +122,9 @@ def test_windows_1252_and_quoted_newlines_are_read(tmp_path: Path) -> None:
 
 def test_roles_of_1p2_are_joined_with_the_primary_org_first(tmp_path: Path) -> None:
     users = (
-        "sourcedId,enabledUser,givenName,familyName,preferredGivenName,primaryOrgSourcedId\n"
-        "u1,true,A,B,Al,s2\n"
-        "u2,true,C,D,,\n"
+        "sourcedId,enabledUser,givenName,familyName,preferredGivenName,primaryOrgSourcedId\nu1,true,A,B,Al,s2\nu2,true,C,D,,\n"
     )
-    roles = (
-        "sourcedId,userSourcedId,roleType,role,orgSourcedId\n"
-        "r1,u1,secondary,aide,s1\n"
-        "r2,u1,primary,teacher,s2\n"
-    )
+    roles = "sourcedId,userSourcedId,roleType,role,orgSourcedId\nr1,u1,secondary,aide,s1\nr2,u1,primary,teacher,s2\n"
     rows, _, _ = read(small(tmp_path, users=users, roles=roles), "users", tmp_path)
     assert rows[0]["roles"] == ["aide", "teacher"]
     assert rows[0]["role_types"] == ["secondary", "primary"]
@@ -161,9 +151,7 @@ def test_parents_are_left_out_unless_they_are_wanted(tmp_path: Path) -> None:
         (["soon", ""], ["soon", None]),
     ],
 )
-def test_dates_become_iso_only_where_the_file_says_how(
-    written: list[str], expected: list[str], tmp_path: Path
-) -> None:
+def test_dates_become_iso_only_where_the_file_says_how(written: list[str], expected: list[str], tmp_path: Path) -> None:
     line = ",".join(["t1,Fall,term", *written, "2026-27"])
     bundle = small(tmp_path, academicSessions=f"sourcedId,title,type,startDate,endDate,schoolYear\n{line}\n")
     (row,), _, _ = read(bundle, "academicSessions", tmp_path)
@@ -213,9 +201,7 @@ def test_a_row_with_a_cell_too_many_is_set_aside(tmp_path: Path) -> None:
         ({"manifest": "propertyName,value\nfile.users,bulk\n"}, "announces users.csv"),
     ],
 )
-def test_a_bundle_that_cannot_be_trusted_is_refused_in_words(
-    files: dict[str, str], words: str, tmp_path: Path
-) -> None:
+def test_a_bundle_that_cannot_be_trusted_is_refused_in_words(files: dict[str, str], words: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="Nothing was changed") as refusal:
         read(small(tmp_path, **files), "users", tmp_path)
     assert words in str(refusal.value)
@@ -249,9 +235,7 @@ def _entry(name: str, mode: int = 0o644) -> zipfile.ZipInfo:
         (_entry("users.csv"), b"0" * 10_000_000, "more than 100 times"),
     ],
 )
-def test_a_hostile_zip_is_refused_before_it_is_read(
-    entry: zipfile.ZipInfo, content: bytes, cause: str, tmp_path: Path
-) -> None:
+def test_a_hostile_zip_is_refused_before_it_is_read(entry: zipfile.ZipInfo, content: bytes, cause: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "hostile.zip", "w") as archive:
         archive.writestr(entry, content)
         archive.writestr(_entry("orgs.csv"), "sourcedId,name,type\n")
@@ -279,14 +263,9 @@ _BASE = _USERS_1P1 + "u1,,true,s1,student,one,A,B\nu2,,true,s1,student,two,C,D\n
 def test_a_delta_changes_the_last_snapshot(tmp_path: Path) -> None:
     _, _, last = read(small(tmp_path, users=_BASE), "users", tmp_path, run="monday")
     text = _USERS_1P1 + (
-        "u2,tobedeleted,,,,,,\n"
-        "u1,active,true,s2,student,uno,A,B\n"
-        "u3,active,true,s1,student,x,E,F\n"
-        "u9,tobedeleted,,,,,,\n"
+        "u2,tobedeleted,,,,,,\nu1,active,true,s2,student,uno,A,B\nu3,active,true,s1,student,x,E,F\nu9,tobedeleted,,,,,,\n"
     )
-    rows, proof, _ = read(
-        small(tmp_path, users=text, **_DELTA), "users", tmp_path, run="tuesday", previous=last
-    )
+    rows, proof, _ = read(small(tmp_path, users=text, **_DELTA), "users", tmp_path, run="tuesday", previous=last)
     assert [(row["sourced_id"], row["status"], row["username"]) for row in rows] == [
         ("u1", "active", "uno"),
         ("u2", "tobedeleted", "two"),

@@ -29,9 +29,7 @@ def test_the_example_of_oauth_core_1_0_appendix_a() -> None:
         "oauth_nonce": "kllo9940pd9333jh",
         "oauth_version": "1.0",
     }
-    base = base_string(
-        "get", "http://photos.example.net/photos?file=vacation.jpg&size=original", fields.items()
-    )
+    base = base_string("get", "http://photos.example.net/photos?file=vacation.jpg&size=original", fields.items())
     assert base == (
         "GET&http%3A%2F%2Fphotos.example.net%2Fphotos&file%3Dvacation.jpg%26oauth_consumer_key%3Ddpf43f3p2l4k3l03"
         "%26oauth_nonce%3Dkllo9940pd9333jh%26oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D1191242096"
@@ -77,13 +75,9 @@ class _Verifier(BaseHTTPRequestHandler):
 
     def _expected(self, given: dict[str, str]) -> str:
         parts = urlsplit(self.path)
-        pairs = sorted(
-            (quote(k, safe=""), quote(v, safe="")) for k, v in [*parse_qsl(parts.query), *given.items()]
-        )
+        pairs = sorted((quote(k, safe=""), quote(v, safe="")) for k, v in [*parse_qsl(parts.query), *given.items()])
         address = f"http://{self.headers['Host']}{parts.path}"
-        text = "&".join(
-            quote(one, safe="") for one in ("GET", address, "&".join("=".join(pair) for pair in pairs))
-        )
+        text = "&".join(quote(one, safe="") for one in ("GET", address, "&".join("=".join(pair) for pair in pairs)))
         digest = "sha256" if given.get("oauth_signature_method") == "HMAC-SHA256" else "sha1"
         return base64.b64encode(hmac.digest(b"a%26b%2Fsecret&", text.encode(), digest)).decode()
 

@@ -1,7 +1,5 @@
 """A small clean district, and forty kinds of dirt to throw at it."""
 
-# ruff: noqa: E501 (a kind of dirt stays on its line)
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -22,15 +20,11 @@ def clean() -> Rows:
     year = term("Y", type="schoolYear", start_date="2026-08-01", end_date="2027-06-30")
     classes = [klass(f"C{one}", course_id="K1", grades=["09"]) for one in range(6)]
     people = [user(f"u{one}") for one in range(6)] + [user("t1", "teacher"), user("t2", "teacher", ("S2",))]
-    rolls = [enrollment(f"C{one}", f"u{two}") for one in range(6) for two in range(6)] + [
-        enrollment("C0", "t1", "teacher")
-    ]
+    rolls = [enrollment(f"C{one}", f"u{two}") for one in range(6) for two in range(6)] + [enrollment("C0", "t1", "teacher")]
     return {
         "orgs": [school("S1"), school("S2"), school("S3") | {"parent_id": "S1"}],
         "academicSessions": [year, term("T1", parent_id="Y")],
-        "courses": [
-            {"sourced_id": "K1", "status": "active", "title": "Algebra", "org_id": "S1", "grades": ["9"]}
-        ],
+        "courses": [{"sourced_id": "K1", "status": "active", "title": "Algebra", "org_id": "S1", "grades": ["9"]}],
         "classes": classes,
         "users": people,
         "enrollments": rolls,
@@ -39,9 +33,7 @@ def clean() -> Rows:
 
 def frames(rows: Rows) -> dict[str, pd.DataFrame]:
     """The collections as a snapshot gives them."""
-    return {
-        name: pa.Table.from_pylist(rows[name], schema=schema).to_pandas() for name, schema in COLUMNS.items()
-    }
+    return {name: pa.Table.from_pylist(rows[name], schema=schema).to_pandas() for name, schema in COLUMNS.items()}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,12 @@ NIGHT = dt.date(2026, 11, 24)
 def proven(rows: Rows, unreadable: pd.DataFrame | None = None) -> Findings:
     before = {name: len(own) for name, own in clean().items()}
     return prove(
-        frames(rows), night=NIGHT, sis_name="Skyward", unreadable=unreadable, previous_rows=before, known_until=dt.date(2026, 10, 30)
+        frames(rows),
+        night=NIGHT,
+        sis_name="Skyward",
+        unreadable=unreadable,
+        previous_rows=before,
+        known_until=dt.date(2026, 10, 30),
     )
 
 
@@ -47,9 +52,7 @@ def test_each_kind_of_dirt_is_told(dirt: Dirt) -> None:
     assert len(found), findings.issues["rule"].tolist()
     assert set(found["severity"]) == {dirt.severity}
     assert not found["message"].str.contains("None|nan|NA").any()
-    assert (
-        found["fix"].str.contains("Skyward").all() and not found["fix"].str.contains("{", regex=False).any()
-    )
+    assert found["fix"].str.contains("Skyward").all() and not found["fix"].str.contains("{", regex=False).any()
     if dirt.sourced_id:
         assert dirt.sourced_id in set(found["sourced_id"])
     assert found["message"].str.contains(dirt.says, regex=False).any()
@@ -58,9 +61,7 @@ def test_each_kind_of_dirt_is_told(dirt: Dirt) -> None:
         assert findings.critical
 
 
-@pytest.mark.parametrize(
-    "dirt", [one for one in FORTY if one.severity == "warning"], ids=lambda dirt: dirt.name
-)
+@pytest.mark.parametrize("dirt", [one for one in FORTY if one.severity == "warning"], ids=lambda dirt: dirt.name)
 def test_a_warning_sets_nothing_aside(dirt: Dirt) -> None:
     rows = clean()
     dirt.throw(rows)
@@ -75,9 +76,7 @@ def test_what_is_bad_is_set_aside_with_all_that_hangs_on_it_and_nothing_else() -
     aside = proven(rows).set_aside
     assert set(aside.loc[aside["resource"] == "classes", "sourced_id"]) == {"C0"}
     assert set(aside.loc[aside["resource"] == "users", "sourced_id"]) == {"u1"}
-    wait = {
-        one["sourced_id"] for one in rows["enrollments"] if one["class_id"] == "C0" or one["user_id"] == "u1"
-    }
+    wait = {one["sourced_id"] for one in rows["enrollments"] if one["class_id"] == "C0" or one["user_id"] == "u1"}
     assert set(aside.loc[aside["resource"] == "enrollments", "sourced_id"]) == wait
 
 
@@ -119,16 +118,12 @@ def test_warnings_are_told_once_with_twenty_examples() -> None:
 
 
 def test_records_that_could_not_be_read_are_set_aside_under_their_collection() -> None:
-    bad = pd.DataFrame(
-        [("classes", "C7", "grades is a number")], columns=["resource", "sourced_id", "reason"]
-    )
+    bad = pd.DataFrame([("classes", "C7", "grades is a number")], columns=["resource", "sourced_id", "reason"])
     findings = proven(clean(), bad)
     (issue,) = findings.issues.to_dict("records")
     assert (issue["rule"], issue["severity"]) == ("classes.unreadable", "error")
     assert issue["message"] == "The record could not be read: grades is a number."
-    assert findings.set_aside.to_dict("records") == [
-        {"resource": "classes", "sourced_id": "C7", "rule": "classes.unreadable"}
-    ]
+    assert findings.set_aside.to_dict("records") == [{"resource": "classes", "sourced_id": "C7", "rule": "classes.unreadable"}]
 
 
 def test_all_forty_at_once_crash_nothing() -> None:

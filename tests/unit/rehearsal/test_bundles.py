@@ -46,9 +46,7 @@ def test_a_bundle_holds_what_is_not_to_be_deleted(version: str, district: Distri
     assert {row["status"] for row in rows(tmp_path, "users").values()} == {""}
 
 
-def test_users_of_1p1_carry_role_and_orgs_in_the_binding_s_columns(
-    district: District, tmp_path: Path
-) -> None:
+def test_users_of_1p1_carry_role_and_orgs_in_the_binding_s_columns(district: District, tmp_path: Path) -> None:
     write_bundle(district, tmp_path, "1.1")
     assert (tmp_path / "users.csv").read_text(encoding="utf-8").splitlines()[0] == USERS_1P1
     assert not (tmp_path / "roles.csv").exists()
@@ -70,17 +68,13 @@ def test_roles_of_1p2_lie_in_a_file_of_their_own(district: District, tmp_path: P
     assert len(found) == sum(len(user["roles"]) for user in users)
     told = {(r["userSourcedId"], r["role"], r["roleType"], r["orgSourcedId"]) for r in found.values()}
     assert told == {
-        (user["sourcedId"], role["role"], role["roleType"], role["org"]["sourcedId"])
-        for user in users
-        for role in user["roles"]
+        (user["sourcedId"], role["role"], role["roleType"], role["org"]["sourcedId"]) for user in users for role in user["roles"]
     }
     assert "role" not in next(iter(rows(tmp_path, "users").values()))
 
 
 @pytest.mark.parametrize(("version", "files"), [("1.1", 13), ("1.2", 21)])
-def test_the_manifest_names_every_file_of_the_binding(
-    version: str, files: int, district: District, tmp_path: Path
-) -> None:
+def test_the_manifest_names_every_file_of_the_binding(version: str, files: int, district: District, tmp_path: Path) -> None:
     write_bundle(district, tmp_path, version)
     told = manifest(tmp_path)
     assert told["oneroster.version"] == version

@@ -56,8 +56,7 @@ def test_a_folder_without_collections_is_refused(tmp_path: Path) -> None:
 
 def test_one_human_with_a_record_per_school_is_counted_once(tmp_path: Path) -> None:
     twins = [
-        NEW | {"sourcedId": f"u{n}", "identifier": "7", "email": f"A{'b' * same}@x.test"}
-        for n, same in enumerate((1, 1, 2))
+        NEW | {"sourcedId": f"u{n}", "identifier": "7", "email": f"A{'b' * same}@x.test"} for n, same in enumerate((1, 1, 2))
     ]
     (tmp_path / "users.json").write_text(json.dumps(twins))
     numbers = read_collections(tmp_path).numbers()

@@ -37,9 +37,7 @@ def header(parameters: dict[str, str], secret: str = "s&cret", url: str = URL) -
     return "OAuth " + ", ".join(f'{key}="{quote(value, safe="~")}"' for key, value in signed.items())
 
 
-@pytest.mark.parametrize(
-    ("method", "algorithm"), [("HMAC-SHA1", hashlib.sha1), ("HMAC-SHA256", hashlib.sha256)]
-)
+@pytest.mark.parametrize(("method", "algorithm"), [("HMAC-SHA1", hashlib.sha1), ("HMAC-SHA256", hashlib.sha256)])
 def test_the_signature_is_of_the_base_string_that_the_rfc_describes(method: str, algorithm: Any) -> None:
     parameters = oauth(oauth_signature_method=method, oauth_timestamp="1191242096")
     base = (
@@ -86,12 +84,8 @@ GRANT = {"grant_type": "client_credentials"}
 BODY = GRANT | {"client_id": "me", "client_secret": "s&cret"}
 
 
-@pytest.mark.parametrize(
-    ("head", "form"), [(basic("me", "s&cret"), GRANT), ("", BODY), (basic("me", "s%26cret"), GRANT)]
-)
-def test_a_token_is_given_for_credentials_in_header_or_body(
-    head: str, form: dict[str, str], credentials: Credentials
-) -> None:
+@pytest.mark.parametrize(("head", "form"), [(basic("me", "s&cret"), GRANT), ("", BODY), (basic("me", "s%26cret"), GRANT)])
+def test_a_token_is_given_for_credentials_in_header_or_body(head: str, form: dict[str, str], credentials: Credentials) -> None:
     answer = credentials.token(head, form, Faults(token_seconds=60))
     assert answer["expires_in"] == 60
     assert credentials.admits(f"Bearer {answer['access_token']}", "GET", URL)
@@ -111,9 +105,7 @@ def test_a_token_is_given_for_credentials_in_header_or_body(
         ("", BODY, Faults(scope="roster"), "invalid_scope"),
     ],
 )
-def test_no_token_otherwise(
-    head: str, form: dict[str, str], faults: Faults, error: str, credentials: Credentials
-) -> None:
+def test_no_token_otherwise(head: str, form: dict[str, str], faults: Faults, error: str, credentials: Credentials) -> None:
     with pytest.raises(TokenError, match=error):
         credentials.token(head, form, faults)
     assert credentials.tokens == {}

@@ -48,9 +48,7 @@ def test_no_sourced_id_comes_twice(collection: str, district: District) -> None:
 
 
 def test_every_reference_leads_somewhere(district: District) -> None:
-    users, classes, orgs, sessions = (
-        ids(district, name) for name in ("users", "classes", "orgs", "academicSessions")
-    )
+    users, classes, orgs, sessions = (ids(district, name) for name in ("users", "classes", "orgs", "academicSessions"))
     for seat in district.enrollments:
         assert seat["user"]["sourcedId"] in users
         assert seat["class"]["sourcedId"] in classes
@@ -137,9 +135,7 @@ def test_version_1p1_has_one_role_and_all_orgs(district: District) -> None:
     assert old["role"] == "administrator"
     assert [org["sourcedId"] for org in old["orgs"]] == ["school-1"]
     assert not {"roles", "primaryOrg"} & set(old)
-    assert as_1p2("users", old)["roles"] == [
-        {"roleType": "primary", "role": "siteAdministrator", "org": old["orgs"][0]}
-    ]
+    assert as_1p2("users", old)["roles"] == [{"roleType": "primary", "role": "siteAdministrator", "org": old["orgs"][0]}]
 
 
 def test_dirt_is_found_by_its_ids_and_not_counted() -> None:

@@ -18,9 +18,7 @@ USER: Record = {
     "sourcedId": "u1",
     "enabledUser": "true",
     "email": "",
-    "roles": [
-        {"roleType": "primary", "role": "aide", "org": {"href": "/orgs/s1", "sourcedId": "s1", "type": "org"}}
-    ],
+    "roles": [{"roleType": "primary", "role": "aide", "org": {"href": "/orgs/s1", "sourcedId": "s1", "type": "org"}}],
     "agents": [{"href": "/users/u2", "sourcedId": "u2", "type": "user"}],
     "grades": ["05"],
     "userIds": [{"type": "SIS", "identifier": "1"}],

@@ -13,7 +13,5 @@ print(*sorted(name for name in sys.modules if name.split(".")[0] == "airflow" or
 
 
 def test_nothing_of_airflow_or_the_product_is_imported() -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", WATCHED], capture_output=True, text=True, timeout=60, check=True
-    )
+    answer = subprocess.run([sys.executable, "-c", WATCHED], capture_output=True, text=True, timeout=60, check=True)
     assert answer.stdout.strip() == ""

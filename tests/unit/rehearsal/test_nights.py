@@ -53,9 +53,7 @@ def differences(before: District, after: District) -> dict[str, int]:
 
 @pytest.mark.parametrize(("students", "schools", "seed"), SIZES)
 @pytest.mark.parametrize("night", [2, 3, 4])
-def test_the_changes_counted_are_the_changes_found(
-    students: int, schools: int, seed: int, night: int
-) -> None:
+def test_the_changes_counted_are_the_changes_found(students: int, schools: int, seed: int, night: int) -> None:
     before, after = (build(students, schools, seed=seed, night=n, today=TODAY) for n in (night - 1, night))
     counted = dict(after.numbers()["changes"])
     for inner in ("students_rescheduled", "classes_handed_over", "co_teachers_added"):
@@ -115,9 +113,7 @@ def test_what_changed_is_stamped_and_nothing_else() -> None:
                 **record,
                 "dateLastModified": "",
             }
-            assert record["dateLastModified"] == (
-                "2026-11-25T03:04:05.678Z" if is_new else old[one]["dateLastModified"]
-            )
+            assert record["dateLastModified"] == ("2026-11-25T03:04:05.678Z" if is_new else old[one]["dateLastModified"])
 
 
 def test_somebody_who_vanished_returns_as_the_same_person() -> None:

@@ -45,9 +45,7 @@ def test_a_filter_keeps_what_it_says(text: str, expected: str) -> None:
     assert "".join(answered(filter=text)) == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["nonsense", "shoe='1'", "status='a' AND status='b' OR status='c'", "status=active"]
-)
+@pytest.mark.parametrize("text", ["nonsense", "shoe='1'", "status='a' AND status='b' OR status='c'", "status=active"])
 def test_a_filter_that_cannot_be_answered_is_an_error(text: str) -> None:
     with pytest.raises(QueryError) as error:
         answered(filter=text)

@@ -40,9 +40,7 @@ HELD = ({"school_id": "S1", "school": "North High", "role": "student", "people":
 
 EIGHT: dict[str, Night] = {
     "first": night("success", people={"created": 5210}, kind="manual"),
-    "ordinary": night(
-        "success", people={"created": 4, "restored": 1, "archived": 7, "updated": 31, "unchanged": 5000}
-    ),
+    "ordinary": night("success", people={"created": 4, "restored": 1, "archived": 7, "updated": 31, "unchanged": 5000}),
     "nothing changed": night("success", people={"unchanged": 5044}),
     "held": night(
         "held",
@@ -62,8 +60,6 @@ EIGHT: dict[str, Night] = {
         people={"created": 4, "update_suppressed": 6, "archive_suppressed": 2, "skipped": 1},
         causes=(BAD_CLASS,),
     ),
-    "failed at extraction": night(
-        "failed", "The SIS refused the request for users (HTTP 403).", finished_at=None
-    ),
+    "failed at extraction": night("failed", "The SIS refused the request for users (HTTP 403).", finished_at=None),
     "superseded": night("superseded", "The night of 2026-11-25 was loaded already.", kind="backfill"),
 }

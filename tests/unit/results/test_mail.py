@@ -116,12 +116,8 @@ def test_a_superseded_night_gives_its_reason() -> None:
 
 
 def test_names_and_reasons_cannot_become_html() -> None:
-    odd = dataclasses.replace(
-        EIGHT["held"], district='<b>Oak</b> & "Elm"', reason="<script>alert(1)</script>"
-    )
-    odd = dataclasses.replace(
-        odd, held=({"school": "<i>North</i>", "role": "student", "people": 1, "of": 2},)
-    )
+    odd = dataclasses.replace(EIGHT["held"], district='<b>Oak</b> & "Elm"', reason="<script>alert(1)</script>")
+    odd = dataclasses.replace(odd, held=({"school": "<i>North</i>", "role": "student", "people": 1, "of": 2},))
     html = compose(odd).html
     assert "<script>" not in html and "<b>Oak" not in html and "<i>North" not in html
     assert "&lt;b&gt;Oak&lt;/b&gt; &amp; &#34;Elm&#34;" in html
@@ -129,10 +125,7 @@ def test_names_and_reasons_cannot_become_html() -> None:
 
 
 def test_line_breaks_in_a_district_name_cannot_reach_the_subject() -> None:
-    assert (
-        "\n"
-        not in compose(dataclasses.replace(EIGHT["first"], district="Oak\r\nBcc: eve@example.org")).subject
-    )
+    assert "\n" not in compose(dataclasses.replace(EIGHT["first"], district="Oak\r\nBcc: eve@example.org")).subject
 
 
 def test_the_links_that_are_not_known_are_left_out() -> None:

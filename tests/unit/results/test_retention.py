@@ -24,9 +24,7 @@ def whole(root: Path, days_old: int) -> Snapshot:
     return snapshot
 
 
-@pytest.mark.parametrize(
-    ("ages", "left"), [([1, 29, 31, 90], [1, 29]), ([40, 50], [40]), ([90], [90]), ([], [])]
-)
+@pytest.mark.parametrize(("ages", "left"), [([1, 29, 31, 90], [1, 29]), ([40, 50], [40]), ([90], [90]), ([], [])])
 def test_old_ones_go_and_the_newest_stays(tmp_path: Path, ages: list[int], left: list[int]) -> None:
     for days in ages:
         whole(tmp_path, days)

@@ -76,9 +76,7 @@ def test_every_list_equals_the_simple_computation(
             {"class_lists": {"enabled": True, "terms": sorted(terms), "grades": sorted(grades)}, "auto_lists": auto}
         )
         lists = lists_from(rosters_of(made), people, settings, TODAY, nothing_kept())
-        expected = plain_lists(
-            district.users, district.classes, district.enrollments, schools, terms, grades, True, auto
-        )
+        expected = plain_lists(district.users, district.classes, district.enrollments, schools, terms, grades, True, auto)
         assert as_plain(lists, people) == expected
 
 
@@ -94,7 +92,9 @@ def named(*classes: dict[str, Any]) -> dict[str, str]:
     """Names of the class lists, by class."""
     district = District(
         orgs=[{"sourcedId": s, "status": "active", "type": "school", "name": n} for s, n in (("S1", "Oak"), ("S2", "Elm"))],
-        academicSessions=[{"sourcedId": t, "status": "active", "title": t.title(), "type": "semester"} for t in ("fall", "spring")],
+        academicSessions=[
+            {"sourcedId": t, "status": "active", "title": t.title(), "type": "semester"} for t in ("fall", "spring")
+        ],
         courses=[{"sourcedId": "co", "status": "active", "title": "Algebra", "grades": ["09"], "subjects": ["Math"]}],
         classes=list(classes),
     )

@@ -19,9 +19,7 @@ SECOND = {
 
 
 def test_nights_stand_beside_each_other() -> None:
-    lines = table(
-        [Night(1, "a", "success", FIRST, 21.25), Night(2, "b", "completed_with_errors", SECOND, 18.0)]
-    )
+    lines = table([Night(1, "a", "success", FIRST, 21.25), Night(2, "b", "completed_with_errors", SECOND, 18.0)])
     cells = [line.split() for line in lines]
     assert ["student", "created", "2,400", "12"] in cells
     assert ["student", "archived", "0", "7"] in cells

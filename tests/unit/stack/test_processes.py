@@ -14,9 +14,7 @@ from stack.processes import Identity, alive, end, read_identities, with_descenda
 
 SLEEP = "import time; time.sleep(60)"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!r}])"
-STUBBORN = (
-    f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); {SLEEP}"
-)
+STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); {SLEEP}"
 
 
 @pytest.fixture
@@ -63,9 +61,7 @@ def test_descendants_are_found_and_ended() -> None:
         while len(family) < 2:
             family = with_descendants([psutil.Process(parent.pid)])
         end(family.values(), 5)
-        assert not [
-            process for process in family.values() if process.is_running() and process.pid != parent.pid
-        ]
+        assert not [process for process in family.values() if process.is_running() and process.pid != parent.pid]
         assert parent.wait(5) is not None
     finally:
         parent.kill()

@@ -120,9 +120,7 @@ def test_moved_ports_are_put_in_everywhere() -> None:
 
 
 def test_two_ports_that_change_places_are_not_mixed_up() -> None:
-    entry = ConnectionEntry(
-        conn_id="a", conn_type="http", conn_host="http://127.0.0.1:1001/ and http://127.0.0.1:1002/"
-    )
+    entry = ConnectionEntry(conn_id="a", conn_type="http", conn_host="http://127.0.0.1:1001/ and http://127.0.0.1:1002/")
     ports = {"one": Port(1001, 1002), "two": Port(1002, 1001)}
     moved = with_ports(AirflowSettings(connections=[entry]), ports)
     assert moved.connections[0].conn_host == "http://127.0.0.1:1002/ and http://127.0.0.1:1001/"

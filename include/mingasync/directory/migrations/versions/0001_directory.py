@@ -15,7 +15,7 @@ def upgrade() -> None:
     # Straight to the driver: the files hold % and several statements, and take no parameters.
     driver = op.get_bind().connection.driver_connection
     for name in ("0001_directory.sql", "0001_functions.sql"):
-        driver.execute(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+        driver.execute(Path(__file__).with_name(name).read_text(encoding="utf-8"))  # type: ignore[union-attr]
 
 
 def downgrade() -> None:

@@ -13,7 +13,7 @@ depends_on = None
 def upgrade() -> None:
     """Turn row-level security on; the owner of the tables, who runs the sync, is not held by it."""
     driver = op.get_bind().connection.driver_connection
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))  # type: ignore[union-attr]
 
 
 def downgrade() -> None:

@@ -13,7 +13,7 @@ depends_on = None
 def upgrade() -> None:
     """Move the memberships and their history over, then take the old tables away."""
     driver = op.get_bind().connection.driver_connection
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))  # type: ignore[union-attr]
 
 
 def downgrade() -> None:

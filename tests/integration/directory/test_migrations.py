@@ -1,0 +1,49 @@
+"""A directory of an older version keeps what it knows when it is brought to the newest."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import psycopg
+
+from include.mingasync.directory import schema
+
+_OLD = """
+insert into directory.sync_runs (district, run_id, kind, logical_date, night, started_at, loaded_at, finished_at) values
+    ('oak', 'one', 'nightly', '2026-11-01', '2026-11-01', '2026-11-01 02:00Z', '2026-11-01 02:01Z', '2026-11-01 02:02Z'),
+    ('oak', 'two', 'nightly', '2026-11-02', '2026-11-02', '2026-11-02 02:00Z', '2026-11-02 02:01Z', '2026-11-02 02:02Z');
+insert into directory.people (district, source, sourced_id, sourced_ids, role, given_name, family_name, include_in_sync)
+    select 'oak', 'sis', id, array[id], 'student', 'A', 'B', true from unnest(array['a', 'b', 'c', 'd']) as one (id);
+insert into directory.user_lists (district, school_id, kind, source_id, name) values ('oak', 'S1', 'class', 'c1', 'Class');
+insert into directory.memberships (list_id, person_id, from_run, to_run, manager, added_at, removed_at) values
+    (1, 3, 1, null, false, null, null), (1, 1, 1, 2, false, null, null), (1, 2, 2, null, false, null, null),
+    (1, 1, 1, null, true, null, null),
+    (1, 4, null, null, false, '2026-11-01 12:00Z', null), (1, 2, 1, null, true, null, '2026-11-01 13:00Z');
+insert into directory.membership_changes values (2, 1, 3, false, 'remove', 'suppressed', 'auto_update_off');
+"""
+
+
+def test_memberships_and_their_history_move_over(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        schema.upgrade(connection, "0002")
+        connection.execute(_OLD)
+        schema.bring_to_head(connection)
+
+        def rows(query: str, *parameters: object) -> list[tuple[object, ...]]:
+            return connection.execute(query, parameters).fetchall()
+
+        assert rows("select person_id, member_role from directory.list_members order by 1, 2") == [
+            (1, "manager"), (2, "member"), (3, "member"), (4, "member"),
+        ]  # fmt: skip
+        moves = "select run_id, person_id, action, status, reason from directory.sync_changes where entity = 'membership'"
+        assert rows(moves + " order by 1, 3, 2, 4") == [
+            ("one", 1, "add", "applied", "roster"), ("one", 1, "add", "applied", "roster"), ("one", 2, "add", "applied", "roster"),
+            ("one", 3, "add", "applied", "roster"), ("two", 2, "add", "applied", "roster"),
+            ("two", 1, "remove", "applied", "roster"), ("two", 3, "remove", "suppressed", "auto_update_off"),
+        ]  # fmt: skip
+        at = "select person_id, member_role from directory.list_members_at(1, %s) order by 1, 2"
+        noon = dt.datetime(2026, 11, 1, 12, 30, tzinfo=dt.UTC)
+        assert rows(at, noon) == [(1, "manager"), (1, "member"), (2, "manager"), (3, "member"), (4, "member")]
+        assert rows(at, noon + dt.timedelta(days=1)) == rows(
+            "select person_id, member_role from directory.list_members order by 1, 2"
+        )
