@@ -1,4 +1,4 @@
-"""``python -m bench [people] [lists]``: speed of the directory, as ratios against the barest way to move the same rows."""
+"""``python -m bench [reading] [people] [lists]``: speed as ratios against the barest way to move the same bytes or rows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pandas as pd
 import psycopg
 import pyarrow as pa
 
+from bench import reading
 from bench.big import TODAY, tables
 from include.mingasync.directory import runs, schema
 from include.mingasync.directory.archive import archive
@@ -198,13 +199,27 @@ def bench_lists(frames: dict[str, pd.DataFrame]) -> None:
         say("unchanged night / bare COPY", f"{same / bare:.2f}   WAL {wal:.1f} MB")
 
 
+def bench_reading() -> None:
+    """Extraction over REST, against fetching the same bytes only and against the server's own delay."""
+    found = reading.measure(_FOLDER, _STUDENTS, _SCHOOLS)
+    say(f"{found['rows']:,} rows, {found['megabytes']:,.0f} MB in {found['pages']:,} pages, 8 threads only fetch", f"{found['fetch']:.2f} s")
+    say("extraction / fetching (at most 3)", f"{found['extract'] / found['fetch']:.2f}")
+    say("with 200 ms of delay a page / ideal (at most 1.3)", f"{found['delayed'] / found['ideal']:.2f}")
+    say("peak memory of extraction (at most 1,000 MB)", f"{found['peak']:,.0f} MB")
+
+
 def main() -> None:
     """Run what is named, or everything."""
-    frames = {name: table.to_pandas() for name, table in tables(_FOLDER, _STUDENTS, _SCHOOLS).items()}
-    benches = {"people": bench_people, "lists": bench_lists}
-    for name in sys.argv[1:] or benches:
-        benches[name](frames)
-    say("peak memory of this process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
+    names = sys.argv[1:] or ["reading", "people", "lists"]
+    if "reading" in names:
+        bench_reading()
+    if set(names) - {"reading"}:
+        frames = {name: table.to_pandas() for name, table in tables(_FOLDER, _STUDENTS, _SCHOOLS).items()}
+        benches = {"people": bench_people, "lists": bench_lists}
+        for name in names:
+            if name in benches:
+                benches[name](frames)
+        say("peak memory of this process", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 
 if __name__ == "__main__":

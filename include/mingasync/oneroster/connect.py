@@ -47,7 +47,7 @@ def check(district: District, access: Access) -> list[Check]:
 
 def _cause_over_rest(collection: str, source: RestSource) -> str | None:
     try:
-        return None if source.first_page(collection) else "it is empty"
+        return None if source.first_page(collection).num_rows else "it is empty"
     except NotSharedError as refusal:
         return _MEANINGS[refusal.status]
     except SourceError as error:

@@ -7,8 +7,11 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.mingasync.errors import SourceError
+from include.mingasync.oneroster.columnar import Columnar, NotPlain, only_parents
+from include.mingasync.oneroster.fields import FIELDS
 from include.mingasync.oneroster.records import COLUMNS, PARENT_ROLES
 
 #: Envelope keys under which providers send a collection, beside its own name.
@@ -148,13 +151,6 @@ def _user_columns(rows: Sequence[Row], parents: bool) -> dict[str, list[Any]]:
         for row, own in zip(rows, roles, strict=True)
     ]
     return {
-        "enabled": [yes(row.enabled_user) for row in rows],
-        "username": [text(row.username) for row in rows],
-        "identifier": [text(row.identifier) for row in rows],
-        "given_name": [text(row.given_name) for row in rows],
-        "family_name": [text(row.family_name) for row in rows],
-        "preferred_given_name": [text(row.preferred_first_name) for row in rows],
-        "email": [text(row.email) for row in rows],
         "phone": [
             (text(row.phone) or text(row.sms)) if parents and _only_parent(own) else None
             for row, own in zip(rows, roles, strict=True)
@@ -163,7 +159,6 @@ def _user_columns(rows: Sequence[Row], parents: bool) -> dict[str, list[Any]]:
         "role_types": [[text(one.get("roleType")) or "" for one in own] for own in roles],
         "role_org_ids": [[link(one.get("org")) for one in own] for own in roles],
         "org_ids": org_ids,
-        "grades": [texts(row.grades) for row in rows],
         "agent_ids": [links(row.agents) if parents else [] for row in rows],
     }
 
@@ -172,51 +167,9 @@ def _only_parent(roles: Sequence[dict[str, Any]]) -> bool:
     return bool(roles) and all((text(one.get("role")) or "").strip().lower() in PARENT_ROLES for one in roles)
 
 
-_COLUMNS: dict[str, dict[str, Callable[[Row], Any]]] = {
-    "orgs": {
-        "name": lambda r: text(r.name),
-        "type": lambda r: text(r.type),
-        "identifier": lambda r: text(r.identifier),
-        "parent_id": lambda r: link(r.parent),
-    },
-    "academicSessions": {
-        "title": lambda r: text(r.title),
-        "type": lambda r: text(r.type),
-        "start_date": lambda r: text(r.start_date),
-        "end_date": lambda r: text(r.end_date),
-        "parent_id": lambda r: link(r.parent),
-        "school_year": lambda r: text(r.school_year),
-    },
-    "courses": {
-        "title": lambda r: text(r.title),
-        "course_code": lambda r: text(r.course_code),
-        "org_id": lambda r: link(r.org),
-        "grades": lambda r: texts(r.grades),
-        "subjects": lambda r: texts(r.subjects),
-        "subject_codes": lambda r: texts(r.subject_codes),
-    },
-    "classes": {
-        "title": lambda r: text(r.title),
-        "class_code": lambda r: text(r.class_code),
-        "class_type": lambda r: text(r.class_type),
-        "course_id": lambda r: link(r.course),
-        "school_id": lambda r: link(r.school),
-        "term_ids": lambda r: links(r.terms),
-        "grades": lambda r: texts(r.grades),
-        "subjects": lambda r: texts(r.subjects),
-        "subject_codes": lambda r: texts(r.subject_codes),
-        "periods": lambda r: texts(r.periods),
-    },
-    "enrollments": {
-        "class_id": lambda r: link(r.class_),
-        "user_id": lambda r: link(r.user),
-        "school_id": lambda r: link(r.school),
-        "role": lambda r: text(r.role),
-        "primary": lambda r: yes(r.primary),
-        "begin_date": lambda r: text(r.begin_date),
-        "end_date": lambda r: text(r.end_date),
-    },
-}
+_READERS: dict[str, Callable[[Any], Any]] = {"text": text, "texts": texts, "link": link, "links": links, "yes": yes}
+#: JSON's names -> the attributes of Row.
+_ATTRIBUTES = {field.encode_name: field.name for field in msgspec.structs.fields(Row)}
 
 
 def table_of(rows: Sequence[Row], collection: str, *, parents: bool) -> tuple[pa.Table, int]:
@@ -225,12 +178,42 @@ def table_of(rows: Sequence[Row], collection: str, *, parents: bool) -> tuple[pa
     if collection == "users" and not parents:
         kept = [row for row in rows if not _only_parent(_roles(row))]
         left_out, rows = len(rows) - len(kept), kept
+    return pa.table(_columns(rows, collection, parents), schema=COLUMNS[collection]), left_out
+
+
+def _columns(rows: Sequence[Row], collection: str, parents: bool) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {
         "sourced_id": [text(row.sourced_id) for row in rows],
         "status": [status(row.status) for row in rows],
     }
+    for column, (key, kind) in FIELDS[collection].items():
+        read, name = _READERS[kind], _ATTRIBUTES[key]
+        columns[column] = [read(getattr(row, name)) for row in rows]
     if collection == "users":
         columns |= _user_columns(rows, parents)
-    else:
-        columns |= {name: [read(row) for row in rows] for name, read in _COLUMNS[collection].items()}
-    return pa.table(columns, schema=COLUMNS[collection]), left_out
+    return columns
+
+
+class Pages:
+    """Reads the pages of one collection into tables: as plain columns where they are plain, else record by record."""
+
+    def __init__(self, collection: str, *, parents: bool) -> None:
+        self.collection, self._parents = collection, parents
+        self._columnar = Columnar(collection, parents=parents)
+
+    def table(self, body: bytes) -> pa.Table:
+        """Every row of a page in the collection's columns, parents among them; one that is no record has no sourced_id.
+
+        Raises SourceError when the body is no OneRoster page.
+        """
+        body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+        try:
+            return self._columnar.table(body)
+        except NotPlain:
+            rows = rows_of(body, self.collection)
+            return pa.table(_columns(rows, self.collection, self._parents), schema=COLUMNS[self.collection])
+
+
+def without_parents(users: pa.Table) -> pa.Table:
+    """The users who are not merely somebody's parent (privacy)."""
+    return users.filter(pc.invert(only_parents(users.column("roles"))))

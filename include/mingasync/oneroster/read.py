@@ -7,12 +7,13 @@ import logging
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.mingasync.district import District
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster import csv_bundle
 from include.mingasync.oneroster.access import Access
-from include.mingasync.oneroster.decode import table_of, text
+from include.mingasync.oneroster.decode import without_parents
 from include.mingasync.oneroster.quirks import quirks_of
 from include.mingasync.oneroster.records import REQUIRED
 from include.mingasync.oneroster.rest import NotSharedError, RestSource, Tally
@@ -21,6 +22,7 @@ from include.mingasync.snapshot import Proof, Snapshot
 log = logging.getLogger(__name__)
 
 _PULLS = 3
+_GROUP = 50_000  # rows written at once
 
 
 def read_collection(
@@ -132,7 +134,7 @@ class _Seen:
     """What was counted while a pull went by: rows, ids twice, parents left out."""
 
     def __init__(self) -> None:
-        self.ids: set[str] = set()
+        self.ids: list[pa.Array] = []
         self.rows = 0
         self.left_out = 0
         self.unreadable: list[tuple[str, str, str]] = []
@@ -141,7 +143,8 @@ class _Seen:
         """Why the pull cannot be trusted to be whole, or None."""
         if tally.fault:
             return tally.fault
-        twice = self.rows - len(self.unreadable) - len(self.ids)
+        distinct = pc.count_distinct(pa.chunked_array(self.ids, pa.string())).as_py()
+        twice = self.rows - len(self.unreadable) - distinct
         if twice:
             return f"{twice} rows came twice, so the pages shifted while they were read"
         if tally.totals and len(set(tally.totals)) > 1:
@@ -152,14 +155,22 @@ class _Seen:
 
 
 def _tables(source: RestSource, collection: str, tally: Tally, seen: _Seen, parents: bool) -> Iterator[pa.Table]:
-    for rows in source.pages(collection, tally):
-        seen.rows += len(rows)
-        good = [row for row in rows if text(row.sourced_id)]
-        seen.ids.update(str(row.sourced_id) for row in good)
-        seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * (len(rows) - len(good))
-        table, left_out = table_of(good, collection, parents=parents)
-        seen.left_out += left_out
-        yield table
+    waiting: list[pa.Table] = []
+    for rows in source.pages(collection, tally, parents=parents):
+        seen.rows += rows.num_rows
+        good = rows.filter(rows.column("sourced_id").is_valid()) if rows.column("sourced_id").null_count else rows
+        seen.ids += good.column("sourced_id").chunks
+        nameless = rows.num_rows - good.num_rows
+        seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * nameless
+        kept = good if parents or collection != "users" else without_parents(good)
+        seen.left_out += good.num_rows - kept.num_rows
+        waiting.append(kept)
+        # Parquet is written and read many times quicker in large groups of rows than page by page.
+        if sum(table.num_rows for table in waiting) >= _GROUP:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _absent(collection: str, district: District, snapshot: Snapshot, cause: str, started: dt.datetime) -> Proof:

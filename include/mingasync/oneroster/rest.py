@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from itertools import islice
 
+import pyarrow as pa
 import requests
 from tenacity import (
     RetryCallState,
@@ -24,8 +25,9 @@ from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError, SourceError
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.auth import Bearer
-from include.mingasync.oneroster.decode import Row, rows_of
+from include.mingasync.oneroster.decode import Pages
 from include.mingasync.oneroster.quirks import quirks_of
+from include.mingasync.oneroster.records import COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -100,71 +102,72 @@ class RestSource:
             self._own.session.headers["Accept"] = "application/json"
         return self._own.session  # type: ignore[no-any-return]
 
-    def first_page(self, collection: str) -> list[Row]:
+    def first_page(self, collection: str) -> pa.Table:
         """The first page of a collection; raises as ``pages`` does."""
-        return self._page(collection, 0, self._page_size, Tally())
+        return self._page(Pages(collection, parents=False), 0, self._page_size, Tally())
 
-    def pages(self, collection: str, tally: Tally) -> Iterator[list[Row]]:
+    def pages(self, collection: str, tally: Tally, *, parents: bool = False) -> Iterator[pa.Table]:
         """Every page of a collection, in order; the end is the first empty page, never the first short one.
 
-        Once the server has said a total, the pages up to it are fetched by several threads. Raises
-        NotSharedError when the
+        A page is a table of the collection's columns with every row that came, as ``Pages.table`` gives it.
+
+        Once the server has said a total, the pages up to it are fetched by several threads. Raises NotSharedError when the
         first page is refused, SourceError when the server cannot be read.
         """
-        first = self._page(collection, 0, self._page_size, tally)
-        offset, mark = len(first), _mark(first)
-        if first:
+        reader = Pages(collection, parents=parents)
+        first = self._page(reader, 0, self._page_size, tally)
+        offset, mark = first.num_rows, _mark(first)
+        if offset:
             tally.pages += 1
             yield first
         total = tally.totals[0] if tally.totals else 0
-        for rows in self._ranges(collection, offset, total, tally) if first else ():
-            if not rows:
+        for rows in self._ranges(reader, offset, total, tally) if offset else ():
+            if not rows.num_rows:
                 return
-            if _mark(rows) == mark:
+            if _mark(rows).equals(mark):
                 tally.fault = _SAME_PAGE
                 return
             tally.pages += 1
-            offset += len(rows)
+            offset += rows.num_rows
             yield rows
         # Totals may be too small, or missing: only an empty page is the end.
-        while first and (rows := self._page(collection, offset, self._page_size, tally)):
-            if _mark(rows) == mark:
+        while offset and (rows := self._page(reader, offset, self._page_size, tally)).num_rows:
+            if _mark(rows).equals(mark):
                 tally.fault = _SAME_PAGE
                 return
             tally.pages += 1
             # By what came, not by what was asked: servers clamp pages without saying so.
-            offset, mark = offset + len(rows), _mark(rows)
+            offset, mark = offset + rows.num_rows, _mark(rows)
             yield rows
 
-    def _ranges(self, collection: str, step: int, total: int, tally: Tally) -> Iterator[list[Row]]:
+    def _ranges(self, reader: Pages, step: int, total: int, tally: Tally) -> Iterator[pa.Table]:
         """The rows between the first page and the total, in order, fetched a few pages at once."""
         # The page after the total is asked for along with the rest: it proves the end.
         starts = iter([*range(step, total, step), total] if total > step else [])
-        waiting: deque[Future[list[Row]]] = deque()
+        waiting: deque[Future[pa.Table]] = deque()
         with ThreadPoolExecutor(self._parallel, "oneroster") as threads:
             try:
                 while True:
                     for start in islice(starts, 2 * self._parallel - len(waiting)):
                         stop = min(start + step, total) if start < total else start + step
-                        waiting.append(threads.submit(self._range, collection, start, stop, tally))
+                        waiting.append(threads.submit(self._range, reader, start, stop, tally))
                     if not waiting:
                         return
                     yield waiting.popleft().result()
             finally:
                 threads.shutdown(wait=True, cancel_futures=True)
 
-    def _range(self, collection: str, start: int, stop: int, tally: Tally) -> list[Row]:
+    def _range(self, reader: Pages, start: int, stop: int, tally: Tally) -> pa.Table:
         """The rows from start to stop, by as many requests as it takes; fewer where there are no more."""
-        rows: list[Row] = []
-        while start + len(rows) < stop:
-            more = self._page(collection, start + len(rows), stop - start - len(rows), tally)
-            if not more:
-                break
-            rows += more
-        return rows[: stop - start]
+        parts = [self._page(reader, start, stop - start, tally)]
+        came = parts[0].num_rows
+        while parts[-1].num_rows and start + came < stop:
+            parts.append(self._page(reader, start + came, stop - start - came, tally))
+            came += parts[-1].num_rows
+        return pa.concat_tables(parts).slice(0, stop - start) if len(parts) > 1 or came > stop - start else parts[0]
 
-    def _page(self, collection: str, offset: int, limit: int, tally: Tally) -> list[Row]:
-        heavy = 0
+    def _page(self, reader: Pages, offset: int, limit: int, tally: Tally) -> pa.Table:
+        heavy, collection = 0, reader.collection
 
         def count(state: RetryCallState) -> None:
             nonlocal heavy, limit
@@ -183,15 +186,16 @@ class RestSource:
             reraise=True,
         )
         try:
-            return retrying(lambda: self._ask(collection, offset, limit, tally))
+            return retrying(lambda: self._ask(reader, offset, limit, tally))
         except _PassingError as fault:
             raise SourceError(
                 f"The SIS could not be read: {collection} from row {offset} failed {_ATTEMPTS} times, "
                 f"last with {fault}. Try again later, or tell the SIS's support. Nothing was changed."
             ) from None
 
-    def _ask(self, collection: str, offset: int, limit: int, tally: Tally, fresh: bool = False) -> list[Row]:
+    def _ask(self, reader: Pages, offset: int, limit: int, tally: Tally, fresh: bool = False) -> pa.Table:
         tally.add(requests=1)
+        collection = reader.collection
         if tally.requests > _BUDGET:
             raise SourceError(
                 f"{_BUDGET} requests were not enough to read {collection}; the SIS may never say where "
@@ -212,17 +216,17 @@ class RestSource:
             raise _PassingError(type(error).__name__, heavy=isinstance(error, requests.ReadTimeout)) from None
         status = answer.status_code
         if status == 401 and not fresh and self._bearer.refused(header):
-            return self._ask(collection, offset, limit, tally, fresh=True)
-        return _rows(answer, collection, offset, tally)
+            return self._ask(reader, offset, limit, tally, fresh=True)
+        return _rows(answer, reader, offset, tally)
 
 
-def _rows(answer: requests.Response, collection: str, offset: int, tally: Tally) -> list[Row]:
+def _rows(answer: requests.Response, reader: Pages, offset: int, tally: Tally) -> pa.Table:
     """The rows of an answer; NotSharedError, _PassingError or SourceError say why there are none."""
-    status = answer.status_code
+    status, collection = answer.status_code, reader.collection
     if status in _BUSY:
         raise _PassingError(f"status {status}", _retry_after(answer), heavy=status in _HEAVY)
     if status == 204 or (status == 404 and offset > 0):
-        return []
+        return COLUMNS[collection].empty_table()
     if status in (401, 403, 404):
         if offset > 0:
             # What was shared a moment ago: a fault that passes, never the end of the collection.
@@ -234,16 +238,16 @@ def _rows(answer: requests.Response, collection: str, offset: int, tally: Tally)
         )
     total = (answer.headers.get("X-Total-Count") or answer.headers.get("X-Count") or "").strip()
     try:
-        rows = rows_of(answer.content, collection)
+        rows = reader.table(answer.content)
     except SourceError as error:
         raise _PassingError(str(error)) from None
     tally.add(bytes_=len(answer.content), total=int(total) if total.isdigit() else None)
     return rows
 
 
-def _mark(rows: Sequence[Row]) -> tuple[str, ...]:
+def _mark(rows: pa.Table) -> pa.ChunkedArray:
     """What a page is known by, to see that a server sends the same one again."""
-    return tuple(str(row.sourced_id) for row in rows)
+    return rows.column("sourced_id")
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=20)

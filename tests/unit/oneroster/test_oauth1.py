@@ -103,7 +103,7 @@ def _access(root: str, secret: str, signature: str) -> Access:
 @pytest.mark.parametrize("signature", ["HMAC-SHA1", "HMAC-SHA256"])
 def test_a_verifying_server_takes_every_request(signature: str, verifier: str) -> None:
     pages = list(RestSource(_access(verifier, "a&b/secret", signature), "1.1", 2).pages("orgs", Tally()))
-    assert [row.sourced_id for page in pages for row in page] == ["a b", "c"]
+    assert [one for page in pages for one in page.column("sourced_id").to_pylist()] == ["a b", "c"]
 
 
 def test_a_wrong_secret_is_refused(verifier: str) -> None:
