@@ -202,7 +202,11 @@ def bench_lists(frames: dict[str, pd.DataFrame]) -> None:
 def bench_reading() -> None:
     """Extraction over REST, against fetching the same bytes only and against the server's own delay."""
     found = reading.measure(_FOLDER, _STUDENTS, _SCHOOLS)
-    say(f"{found['rows']:,} rows, {found['megabytes']:,.0f} MB in {found['pages']:,} pages, 8 threads only fetch", f"{found['fetch']:.2f} s")
+    say(
+        f"{found['rows']:,} rows, {found['megabytes']:,.0f} MB in {found['pages']:,} pages, only fetched",
+        f"{found['fetch']:.2f} s",
+    )
+    say("the same without requests, by http.client", f"{found['sockets']:.2f} s")
     say("extraction / fetching (at most 3)", f"{found['extract'] / found['fetch']:.2f}")
     say("with 200 ms of delay a page / ideal (at most 1.3)", f"{found['delayed'] / found['ideal']:.2f}")
     say("peak memory of extraction (at most 1,000 MB)", f"{found['peak']:,.0f} MB")

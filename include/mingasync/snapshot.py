@@ -39,6 +39,23 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: dt.datetime
 
 
+class _Digesting:
+    """A file that is open for writing, and the digest of what was written to it: rows that are equal make equal files."""
+
+    closed = False
+
+    def __init__(self, file: Any) -> None:
+        self._file, self.digest = file, sha256()
+
+    def write(self, content: Any) -> int:
+        """The number of bytes written."""
+        self.digest.update(content)
+        return int(self._file.write(content))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
 class Snapshot:
     """The folder of one run. Nothing is believed until its proof is written, and that is written last."""
 
@@ -67,19 +84,17 @@ class Snapshot:
 
     def write(self, collection: str, tables: Iterable[pa.Table]) -> tuple[int, str]:
         """Rows written and their digest; streamed, under another name until all of it is there."""
-        schema, rows, digest = COLUMNS[collection], 0, sha256()
+        schema, rows = COLUMNS[collection], 0
         self._fs.makedirs(self._path, exist_ok=True)
         part = self._file(collection, "part")
-        with self._fs.open(part, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for table in tables:
-                writer.write_table(table.cast(schema))
-                rows += table.num_rows
-                for batch in table.combine_chunks().to_batches():
-                    for column in batch.columns:
-                        for buffer in column.buffers():
-                            digest.update(buffer or b"-")
+        with self._fs.open(part, "wb") as file:
+            digesting = _Digesting(file)
+            with pq.ParquetWriter(digesting, schema, compression="zstd") as writer:
+                for table in tables:
+                    writer.write_table(table.cast(schema))
+                    rows += table.num_rows
         self._fs.mv(part, self._file(collection, "parquet"))
-        return rows, digest.hexdigest()
+        return rows, digesting.digest.hexdigest()
 
     def prove(self, proof: Proof) -> None:
         """Keep the proof of a collection: from here on its file counts."""

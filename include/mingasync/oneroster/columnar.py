@@ -1,7 +1,7 @@
 """Pages of plain JSON straight into columns by Arrow, without a Python object per record.
 
-Most servers send most pages in one plain form: texts as texts, lists as lists, links as GUIDRefs. Those never become Python objects.
-Anything else is NotPlain, and the caller reads it with patience (``decode``).
+Most servers send most pages in one plain form: texts as texts, lists as lists, links as GUIDRefs. Those never become
+Python objects. Anything else is NotPlain, and the caller reads it with patience (``decode``).
 """
 
 from __future__ import annotations
@@ -58,16 +58,19 @@ class Columnar:
 
     def _records(self, body: bytes) -> dict[str, pa.Array]:
         key = self._collection
+        # Arrow takes a line for a document. In JSON a raw line break is never part of a text, so any may be a space.
+        body = body.replace(b"\n", b" ").replace(b"\r", b" ")
         if body[:1] == b"[":
             body = b'{"%s":%s}' % (key.encode(), body)
         for place, yes in enumerate(self._yes):
             options = pa.json.ParseOptions(
                 explicit_schema=pa.schema([(key, pa.list_(_record_type(key, yes)))]),
                 unexpected_field_behavior="ignore",
-                newlines_in_values=True,
             )
             try:
-                page = pa.json.read_json(io.BytesIO(body), pa.json.ReadOptions(use_threads=False, block_size=len(body) + 1), options)
+                page = pa.json.read_json(
+                    io.BytesIO(body), pa.json.ReadOptions(use_threads=False, block_size=len(body) + 1), options
+                )
             except pa.ArrowInvalid:
                 if place + 1 == len(self._yes):
                     raise

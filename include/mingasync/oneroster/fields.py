@@ -1,7 +1,8 @@
-"""Which field of a OneRoster record each column is read from, and what kind of value it is (OneRoster 1.1 section 4, 1.2 section 5).
+"""Which field of a OneRoster record each column is read from, and what kind of value it is (1.1 section 4, 1.2 section 5).
 
-Kinds: ``text``; ``texts``, a list of texts; ``link``, a GUIDRef, kept as its sourcedId; ``links``, a list of them; ``yes``, a yes/no.
-What users have beside these (roles, orgs, phone, agents) takes more than one field and is put together where it is read.
+Kinds: ``text``; ``texts``, a list of texts; ``link``, a GUIDRef, kept as its sourcedId; ``links``, a list of them; ``yes``, a
+yes/no. What users have beside these (roles, orgs, phone, agents) takes more than one field and is put together where it is
+read.
 """
 
 from __future__ import annotations

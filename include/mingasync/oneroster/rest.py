@@ -13,6 +13,7 @@ from itertools import islice
 
 import pyarrow as pa
 import requests
+import urllib3
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -204,23 +205,27 @@ class RestSource:
             )
         header = self._bearer.header()
         try:
-            answer = self._session().get(
+            # Read whole from the socket: requests' own way hands on ten kilobytes at a time.
+            with self._session().get(
                 f"{self._root}/{collection}",
                 params={"limit": limit, "offset": offset},
                 headers=header,
                 auth=self._bearer.signer,
                 timeout=_TIMEOUT,
                 allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise _PassingError(type(error).__name__, heavy=isinstance(error, requests.ReadTimeout)) from None
+                stream=True,
+            ) as answer:
+                body = answer.raw.read(decode_content=True)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            heavy = isinstance(error, requests.ReadTimeout | urllib3.exceptions.ReadTimeoutError)
+            raise _PassingError(type(error).__name__, heavy=heavy) from None
         status = answer.status_code
         if status == 401 and not fresh and self._bearer.refused(header):
             return self._ask(reader, offset, limit, tally, fresh=True)
-        return _rows(answer, reader, offset, tally)
+        return _rows(answer, body, reader, offset, tally)
 
 
-def _rows(answer: requests.Response, reader: Pages, offset: int, tally: Tally) -> pa.Table:
+def _rows(answer: requests.Response, body: bytes, reader: Pages, offset: int, tally: Tally) -> pa.Table:
     """The rows of an answer; NotSharedError, _PassingError or SourceError say why there are none."""
     status, collection = answer.status_code, reader.collection
     if status in _BUSY:
@@ -238,10 +243,10 @@ def _rows(answer: requests.Response, reader: Pages, offset: int, tally: Tally) -
         )
     total = (answer.headers.get("X-Total-Count") or answer.headers.get("X-Count") or "").strip()
     try:
-        rows = reader.table(answer.content)
+        rows = reader.table(body)
     except SourceError as error:
         raise _PassingError(str(error)) from None
-    tally.add(bytes_=len(answer.content), total=int(total) if total.isdigit() else None)
+    tally.add(bytes_=len(body), total=int(total) if total.isdigit() else None)
     return rows
 
 
