@@ -191,7 +191,7 @@ class RestSource:
         except _PassingError as fault:
             raise SourceError(
                 f"The SIS could not be read: {collection} from row {offset} failed {_ATTEMPTS} times, "
-                f"last with {fault}. Try again later, or tell the SIS's support. Nothing was changed."
+                f"last with {str(fault).rstrip('.')}. Try again later, or tell the SIS's support. Nothing was changed."
             ) from None
 
     def _ask(self, reader: Pages, offset: int, limit: int, tally: Tally, fresh: bool = False) -> pa.Table:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,22 @@ from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.read import read_collection
 from include.mingasync.snapshot import Proof, Snapshot
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
+_KEPT = Path(__file__).parents[2] / "samples"
+#: What an Ed-Fi provider answered, a file of JSON per collection.
+GRAND_BEND = _KEPT / "edfi-grandbend-1p2-json"
+
+
+def _unfolded() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="mingasync-samples-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for bundle in _KEPT.glob("*.zip"):
+        with zipfile.ZipFile(bundle) as archive:
+            archive.extractall(folder / bundle.stem)
+    return folder
+
+
+#: The public CSV bundles, each a folder.
+SAMPLES = _unfolded()
 
 
 def district(url: str = "bundle", **sis: Any) -> District:
