@@ -31,6 +31,10 @@ class SourceError(MingaSyncError):
     """The SIS could not be read: refused, unreachable, or not OneRoster. Nothing was changed."""
 
 
+class SourceRefused(SourceError):
+    """The SIS said no, and will say so again: trying once more tonight mends nothing. Nothing was changed."""
+
+
 class CriticalData(MingaSyncError):
     """The data cannot be trusted at all; the run stops before any change."""
 

@@ -35,6 +35,10 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     retries: int = 0
     bytes: int = 0
     sha256: str = ""
+    #: whether parents were read along, for their contact data
+    parents: bool | None = None
+    #: when everything was last read, where this night asked only for what changed since
+    whole_at: dt.datetime | None = None
     started_at: dt.datetime
     finished_at: dt.datetime
 
@@ -122,6 +126,10 @@ class Snapshot:
         """Why each collection that proves no absence does not; empty when all do."""
         return {name: proof.reason or proof.state for name, proof in self.proofs().items() if proof.state == "incomplete"}
 
+    def has_only_changes(self) -> bool:
+        """Whether what is not here may be missing because only changes were asked for."""
+        return any(proof.state == "changes" for proof in self.proofs().values())
+
     @property
     def taken_at(self) -> dt.datetime:
         """When the reading of the first collection began, in UTC."""
@@ -137,6 +145,13 @@ class Snapshot:
             if self._fs.exists(self._file(f"unreadable_{name}", "parquet"))
         ]
         return pd.concat(frames) if frames else pd.DataFrame(columns=["resource", "sourced_id", "reason"])
+
+    def keep_unreadable(self, collection: str, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Keep the rows of a collection that could not be decoded: resource, sourced_id, reason."""
+        import pandas as pd
+
+        columns = ["resource", "sourced_id", "reason"]
+        self.write_frame(f"unreadable_{collection}", pd.DataFrame(list(rows), columns=columns, dtype=object))
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Keep a derived table."""

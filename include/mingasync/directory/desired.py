@@ -37,6 +37,7 @@ def desired_from(
         snapshot_at=snapshot.taken_at,
         lost_terms=tuple((snapshot.read_json("derived") or {}).get("lost_terms", ())),
         unproven_because=because,
+        only_changes=snapshot.has_only_changes(),
         collections=sizes,
     )
 

@@ -33,13 +33,15 @@ class Desired:
     """What the snapshot and the settings ask for: one Arrow table per staging table, and what is proven.
 
     ``tables``: people, gone, set_aside, lists, members, unlisted, kept, schools, terms (columns as in sql/10_stage.sql).
-    ``unproven_because`` is None when the pull was complete and not shrunken: only then anybody may leave.
+    ``unproven_because`` is None when the pull was complete and not shrunken: only then anybody may leave. ``only_changes``: the
+    night asked only for what changed, so that only who is ``tobedeleted`` is gone.
     """
 
     tables: Mapping[str, pa.Table]
     snapshot_at: dt.datetime
     lost_terms: Sequence[str] = ()
     unproven_because: str | None = None
+    only_changes: bool = False
     collections: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -63,6 +65,7 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
             "preview": not run.applies,
             "proven": desired.unproven_because is None,
             "unproven_because": desired.unproven_because,
+            "only_changes": desired.only_changes,
             "lost_terms": list(desired.lost_terms),
             "selected": _selected_terms(settings),
         }

@@ -13,9 +13,9 @@ import pyarrow as pa
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.csv_columns import layout
-from include.mingasync.oneroster.csv_delta import apply_delta, change_roles
 from include.mingasync.oneroster.csv_files import Files, open_bundle
 from include.mingasync.oneroster.decode import Row, table_of
+from include.mingasync.oneroster.merging import apply_changes, change_roles
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.snapshot import Snapshot
 
@@ -195,7 +195,7 @@ def _delta(
     changes, reading.left_out = table_of(changed, collection, parents=parents)
     base = previous.table(collection)
     keep = {"roles", "role_types", "role_org_ids", "org_ids"} if roles is not None and own_roles is None else set()
-    after = apply_delta(base, changes, keep=keep)
+    after = apply_changes(base, changes, keep=keep)
     if keep and roles:
         after = change_roles(after, roles)
     reading.rows, reading.ids = after.num_rows, set(after["sourced_id"].to_pylist())

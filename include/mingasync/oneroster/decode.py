@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -63,6 +64,7 @@ class Row(msgspec.Struct, rename="camel"):
     class_: Any = msgspec.field(default=None, name="class")
     primary: Any = None
     begin_date: Any = None
+    date_last_modified: Any = None
 
 
 def rows_of(body: bytes, collection: str) -> list[Row]:
@@ -197,9 +199,16 @@ def _columns(rows: Sequence[Row], collection: str, parents: bool) -> dict[str, l
 class Pages:
     """Reads the pages of one collection into tables: as plain columns where they are plain, else record by record."""
 
-    def __init__(self, collection: str, *, parents: bool) -> None:
-        self.collection, self._parents = collection, parents
+    def __init__(self, collection: str, *, parents: bool, dated: bool = False) -> None:
+        """``dated`` adds the column ``modified``: dateLastModified as it came."""
+        self.collection, self._parents, self._dated = collection, parents, dated
         self._columnar = Columnar(collection, parents=parents)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of a page."""
+        schema = COLUMNS[self.collection]
+        return schema.append(pa.field("modified", pa.string())) if self._dated else schema
 
     def table(self, body: bytes) -> pa.Table:
         """Every row of a page in the collection's columns, parents among them; one that is no record has no sourced_id.
@@ -207,11 +216,14 @@ class Pages:
         Raises SourceError when the body is no OneRoster page.
         """
         body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
-        try:
-            return self._columnar.table(body)
-        except NotPlain:
-            rows = rows_of(body, self.collection)
-            return pa.table(_columns(rows, self.collection, self._parents), schema=COLUMNS[self.collection])
+        if not self._dated:
+            with suppress(NotPlain):
+                return self._columnar.table(body)
+        rows = rows_of(body, self.collection)
+        columns = _columns(rows, self.collection, self._parents)
+        if self._dated:
+            columns["modified"] = [text(row.date_last_modified) for row in rows]
+        return pa.table(columns, schema=self.schema)
 
 
 def without_parents(users: pa.Table) -> pa.Table:

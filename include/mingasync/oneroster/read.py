@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.mingasync.district import District
-from include.mingasync.errors import SourceError
+from include.mingasync.errors import SourceRefused
 from include.mingasync.oneroster import csv_bundle
 from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.changes import changes_since
 from include.mingasync.oneroster.decode import without_parents
 from include.mingasync.oneroster.quirks import quirks_of
 from include.mingasync.oneroster.records import REQUIRED
@@ -33,8 +34,11 @@ def read_collection(
     *,
     parents: bool,
     previous: Snapshot | None = None,
+    whole: bool = True,
 ) -> Proof:
     """The proof of a collection that is now in the snapshot.
+
+    ``whole`` False lets a district that wants it (``sis.incremental``) ask only for what changed since the previous snapshot.
 
     A pull that moved while it was read (an id twice, or a total that is not met) is read again, at most
     three times; one that still moves is kept and marked incomplete, so that nobody is archived for it.
@@ -42,6 +46,10 @@ def read_collection(
     """
     if district.sis.source == "csv":
         return _from_bundle(collection, district, access, snapshot, parents=parents, previous=previous)
+    if district.sis.incremental and not whole and previous is not None:
+        proof = changes_since(collection, district, access, snapshot, parents=parents, previous=previous)
+        if proof is not None:
+            return proof
     return _from_rest(collection, district, access, snapshot, parents=parents)
 
 
@@ -88,10 +96,7 @@ def _nameless(unreadable: Sequence[tuple[str, str, str]]) -> str | None:
 
 
 def _keep_unreadable(snapshot: Snapshot, collection: str, unreadable: Sequence[tuple[str, str, str]]) -> None:
-    import pandas as pd
-
-    frame = pd.DataFrame(list(unreadable), columns=["resource", "sourced_id", "reason"], dtype=object)
-    snapshot.write_frame(f"unreadable_{collection}", frame)
+    snapshot.keep_unreadable(collection, unreadable)
     if unreadable:
         log.warning("%s: %s rows could not be read and were set aside", collection, len(unreadable))
 
@@ -120,6 +125,7 @@ def _from_rest(collection: str, district: District, access: Access, snapshot: Sn
             retries=tally.retries,
             bytes=tally.bytes,
             sha256=digest,
+            parents=parents,
             started_at=started,
             finished_at=dt.datetime.now(dt.UTC),
         )
@@ -175,7 +181,7 @@ def _tables(source: RestSource, collection: str, tally: Tally, seen: _Seen, pare
 
 def _absent(collection: str, district: District, snapshot: Snapshot, cause: str, started: dt.datetime) -> Proof:
     if collection in REQUIRED:
-        raise SourceError(
+        raise SourceRefused(
             f"The SIS does not share {collection} ({cause}), which no sync can do without. "
             f"{quirks_of(district.sis.name).cure(collection)} Nothing was changed."
         )

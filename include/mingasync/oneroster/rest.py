@@ -23,12 +23,11 @@ from tenacity import (
 )
 
 from include.mingasync.district import District
-from include.mingasync.errors import MingaSyncError, SourceError
+from include.mingasync.errors import MingaSyncError, SourceError, SourceRefused
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.auth import Bearer
 from include.mingasync.oneroster.decode import Pages
 from include.mingasync.oneroster.quirks import quirks_of
-from include.mingasync.oneroster.records import COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -107,22 +106,27 @@ class RestSource:
         """The first page of a collection; raises as ``pages`` does."""
         return self._page(Pages(collection, parents=False), 0, self._page_size, Tally())
 
-    def pages(self, collection: str, tally: Tally, *, parents: bool = False) -> Iterator[pa.Table]:
+    def has_any(self, collection: str, asked: str) -> bool:
+        """Whether at least one record of a collection fits a filter."""
+        return bool(self._page(Pages(collection, parents=False), 0, 1, Tally(), asked).num_rows)
+
+    def pages(self, collection: str, tally: Tally, *, parents: bool = False, asked: str | None = None) -> Iterator[pa.Table]:
         """Every page of a collection, in order; the end is the first empty page, never the first short one.
 
-        A page is a table of the collection's columns with every row that came, as ``Pages.table`` gives it.
+        A page is a table of the collection's columns with every row that came, as ``Pages.table`` gives it. ``asked`` is a filter
+        (OneRoster 1.1 section 3.4.2); the pages then tell when each record was last modified.
 
         Once the server has said a total, the pages up to it are fetched by several threads. Raises NotSharedError when the
         first page is refused, SourceError when the server cannot be read.
         """
-        reader = Pages(collection, parents=parents)
-        first = self._page(reader, 0, self._page_size, tally)
+        reader = Pages(collection, parents=parents, dated=asked is not None)
+        first = self._page(reader, 0, self._page_size, tally, asked)
         offset, mark = first.num_rows, _mark(first)
         if offset:
             tally.pages += 1
             yield first
         total = tally.totals[0] if tally.totals else 0
-        for rows in self._ranges(reader, offset, total, tally) if offset else ():
+        for rows in self._ranges(reader, offset, total, tally, asked) if offset else ():
             if not rows.num_rows:
                 return
             if _mark(rows).equals(mark):
@@ -132,7 +136,7 @@ class RestSource:
             offset += rows.num_rows
             yield rows
         # Totals may be too small, or missing: only an empty page is the end.
-        while offset and (rows := self._page(reader, offset, self._page_size, tally)).num_rows:
+        while offset and (rows := self._page(reader, offset, self._page_size, tally, asked)).num_rows:
             if _mark(rows).equals(mark):
                 tally.fault = _SAME_PAGE
                 return
@@ -141,7 +145,7 @@ class RestSource:
             offset, mark = offset + rows.num_rows, _mark(rows)
             yield rows
 
-    def _ranges(self, reader: Pages, step: int, total: int, tally: Tally) -> Iterator[pa.Table]:
+    def _ranges(self, reader: Pages, step: int, total: int, tally: Tally, asked: str | None) -> Iterator[pa.Table]:
         """The rows between the first page and the total, in order, fetched a few pages at once."""
         # The page after the total is asked for along with the rest: it proves the end.
         starts = iter([*range(step, total, step), total] if total > step else [])
@@ -151,23 +155,23 @@ class RestSource:
                 while True:
                     for start in islice(starts, 2 * self._parallel - len(waiting)):
                         stop = min(start + step, total) if start < total else start + step
-                        waiting.append(threads.submit(self._range, reader, start, stop, tally))
+                        waiting.append(threads.submit(self._range, reader, start, stop, tally, asked))
                     if not waiting:
                         return
                     yield waiting.popleft().result()
             finally:
                 threads.shutdown(wait=True, cancel_futures=True)
 
-    def _range(self, reader: Pages, start: int, stop: int, tally: Tally) -> pa.Table:
+    def _range(self, reader: Pages, start: int, stop: int, tally: Tally, asked: str | None) -> pa.Table:
         """The rows from start to stop, by as many requests as it takes; fewer where there are no more."""
-        parts = [self._page(reader, start, stop - start, tally)]
+        parts = [self._page(reader, start, stop - start, tally, asked)]
         came = parts[0].num_rows
         while parts[-1].num_rows and start + came < stop:
-            parts.append(self._page(reader, start + came, stop - start - came, tally))
+            parts.append(self._page(reader, start + came, stop - start - came, tally, asked))
             came += parts[-1].num_rows
         return pa.concat_tables(parts).slice(0, stop - start) if len(parts) > 1 or came > stop - start else parts[0]
 
-    def _page(self, reader: Pages, offset: int, limit: int, tally: Tally) -> pa.Table:
+    def _page(self, reader: Pages, offset: int, limit: int, tally: Tally, asked: str | None = None) -> pa.Table:
         heavy, collection = 0, reader.collection
 
         def count(state: RetryCallState) -> None:
@@ -187,14 +191,14 @@ class RestSource:
             reraise=True,
         )
         try:
-            return retrying(lambda: self._ask(reader, offset, limit, tally))
+            return retrying(lambda: self._ask(reader, offset, limit, tally, asked))
         except _PassingError as fault:
             raise SourceError(
                 f"The SIS could not be read: {collection} from row {offset} failed {_ATTEMPTS} times, "
                 f"last with {str(fault).rstrip('.')}. Try again later, or tell the SIS's support. Nothing was changed."
             ) from None
 
-    def _ask(self, reader: Pages, offset: int, limit: int, tally: Tally, fresh: bool = False) -> pa.Table:
+    def _ask(self, reader: Pages, offset: int, limit: int, tally: Tally, asked: str | None, *, fresh: bool = False) -> pa.Table:
         tally.add(requests=1)
         collection = reader.collection
         if tally.requests > _BUDGET:
@@ -208,7 +212,7 @@ class RestSource:
             # Read whole from the socket: requests' own way hands on ten kilobytes at a time.
             with self._session().get(
                 f"{self._root}/{collection}",
-                params={"limit": limit, "offset": offset},
+                params={"limit": limit, "offset": offset} | ({"filter": asked} if asked else {}),
                 headers=header,
                 auth=self._bearer.signer,
                 timeout=_TIMEOUT,
@@ -221,7 +225,7 @@ class RestSource:
             raise _PassingError(type(error).__name__, heavy=heavy) from None
         status = answer.status_code
         if status == 401 and not fresh and self._bearer.refused(header):
-            return self._ask(reader, offset, limit, tally, fresh=True)
+            return self._ask(reader, offset, limit, tally, asked, fresh=True)
         return _rows(answer, body, reader, offset, tally)
 
 
@@ -231,14 +235,14 @@ def _rows(answer: requests.Response, body: bytes, reader: Pages, offset: int, ta
     if status in _BUSY:
         raise _PassingError(f"status {status}", _retry_after(answer), heavy=status in _HEAVY)
     if status == 204 or (status == 404 and offset > 0):
-        return COLUMNS[collection].empty_table()
+        return reader.schema.empty_table()
     if status in (401, 403, 404):
         if offset > 0:
             # What was shared a moment ago: a fault that passes, never the end of the collection.
             raise _PassingError(f"status {status}")
         raise NotSharedError(status)
     if status != 200:
-        raise SourceError(
+        raise SourceRefused(
             f"The SIS answered {collection} with status {status}. Check the address in the Connection. Nothing was changed."
         )
     total = (answer.headers.get("X-Total-Count") or answer.headers.get("X-Count") or "").strip()

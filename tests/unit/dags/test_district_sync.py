@@ -18,6 +18,9 @@ contact: {{name: Sam, email: sam@example.org}}
 """
 
 
+_OWN = {"mingasync_connect", "mingasync_undo", "mingasync_watchdog", "mingasync_housekeeping"}
+
+
 def bag(folder: Path, monkeypatch: pytest.MonkeyPatch) -> DagBag:
     monkeypatch.setenv("MINGASYNC_DISTRICTS_DIR", str(folder))
     return DagBag(dag_folder=ROOT / "dags", bundle_path=ROOT / "dags", bundle_name="tests")
@@ -33,7 +36,7 @@ def districts(tmp_path: Path) -> Path:
 def test_one_dag_per_district_file_and_the_products_own(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dags = bag(districts, monkeypatch)
     assert not dags.import_errors
-    assert set(dags.dags) == {"mingasync_oak", "mingasync_elm", "mingasync_undo", "mingasync_watchdog", "mingasync_housekeeping"}
+    assert set(dags.dags) == {"mingasync_oak", "mingasync_elm", *_OWN}
 
 
 def test_a_district_runs_in_its_own_time_one_run_at_a_time(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +68,7 @@ def test_a_bad_file_is_an_import_error_and_every_other_district_still_runs(
     (districts / "ash.yaml").write_text(DISTRICT.format(name="Ash", zone="America/Chicagoo") + "colour: red\n", encoding="utf-8")
     (districts / "oak.yml").write_text(DISTRICT.format(name="Oak", zone="UTC"), encoding="utf-8")
     dags = bag(districts, monkeypatch)
-    assert set(dags.dags) == {"mingasync_elm", "mingasync_undo", "mingasync_watchdog", "mingasync_housekeeping"}
+    assert set(dags.dags) == {"mingasync_elm", *_OWN}
     ((_, error),) = dags.import_errors.items()
     assert "ash.yaml" in error and "'colour' is unknown" in error and "America/Chicagoo" in error
     assert "oak.yml" in error and "described twice" in error

@@ -8,6 +8,10 @@ from directory.people as p
 join s_rules as r on r.school_id = coalesce(p.school_ids[1], '') and r.role = p.role and r.roster
 where %(proven)s
   and p.district = %(district)s and p.sourced_ids <> '{}' and p.include_in_sync and p.status = 'active'
+  -- A night that asked only for changes says who is deleted, and nothing of who is missing.
+  and (not %(only_changes)s or not exists (
+      select from unnest(p.sourced_ids) as own (sourced_id)
+      where not exists (select from s_gone where s_gone.sourced_id = own.sourced_id and s_gone.reason = 'tobedeleted')))
   and not exists (select from s_settled where s_settled.person_id = p.person_id)
   and not exists (select from by_id where by_id.person_id = p.person_id)
   and not exists (select from matched where matched.person_id = p.person_id)

@@ -1,4 +1,4 @@
-"""The changes of a delta bundle, applied to the table that the last snapshot kept."""
+"""What changed, of a delta bundle or an incremental pull, merged into the table that the last snapshot kept."""
 
 from __future__ import annotations
 
@@ -6,26 +6,34 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.mingasync.oneroster.records import PARENT_ROLES
 
 
-def apply_delta(base: pa.Table, changes: pa.Table, *, keep: Set[str]) -> pa.Table:
+def apply_changes(base: pa.Table, changes: pa.Table, *, keep: Set[str] = frozenset()) -> pa.Table:
     """The base with each changed row in place of the old one, new rows at the end.
 
-    A row to be deleted keeps what was known of it and takes the status; one that was never there is left
-    out. Columns in ``keep`` stay as they were (roles that another file of the bundle changes).
+    A row to be deleted keeps what was known of it and takes the status; one that was never there is left out. Columns in
+    ``keep`` stay as they were (roles that another file of the bundle changes).
     """
-    rows: dict[str, dict[str, Any]] = {row["sourced_id"]: row for row in base.to_pylist()}
+    touched = base.filter(pc.is_in(base.column("sourced_id"), changes.column("sourced_id").combine_chunks()))
+    known = {row["sourced_id"]: row for row in touched.to_pylist()}
+    rows: dict[str, dict[str, Any]] = {}
     for change in changes.to_pylist():
-        before = rows.get(change["sourced_id"])
+        sourced_id = change["sourced_id"]
+        before = rows.get(sourced_id) or known.get(sourced_id)
         if change["status"] == "tobedeleted":
             if before is not None:
-                rows[change["sourced_id"]] = before | {"status": "tobedeleted"}
+                rows[sourced_id] = before | {"status": "tobedeleted"}
         else:
-            kept = {name: before[name] for name in keep} if before is not None else {}
-            rows[change["sourced_id"]] = change | kept
-    return pa.Table.from_pylist(list(rows.values()), schema=base.schema)
+            rows[sourced_id] = change | ({name: before[name] for name in keep} if before is not None else {})
+    changed = pa.Table.from_pylist(list(rows.values()), schema=base.schema)
+    # Only what changed becomes Python objects: the place of every row is worked out by number.
+    place = pc.index_in(base.column("sourced_id"), changed.column("sourced_id").combine_chunks())
+    ordered = pc.if_else(place.is_valid(), pc.add(place, base.num_rows), pa.array(range(base.num_rows), pa.int32()))
+    new = [base.num_rows + at for at, sourced_id in enumerate(rows) if sourced_id not in known]
+    return pa.concat_tables([base, changed]).take(pa.concat_arrays([*ordered.cast(pa.int64()).chunks, pa.array(new, pa.int64())]))
 
 
 def change_roles(users: pa.Table, changes: Mapping[str, Sequence[dict[str, Any]]]) -> pa.Table:

@@ -1,0 +1,144 @@
+"""Nights that ask only for what changed: the same data with fewer bytes, and never a proof that anybody is gone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+
+from include.mingasync.directory import runs, schema
+from include.mingasync.directory.archive import archive
+from include.mingasync.directory.desired import desired_from
+from include.mingasync.directory.load import load
+from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.read import read_collection
+from include.mingasync.oneroster.records import READING_ORDER
+from include.mingasync.rosters.derive import derive
+from include.mingasync.run import Run
+from include.mingasync.settings import ROLES, Settings
+from include.mingasync.snapshot import Snapshot
+from include.rehearsal.faults import Faults
+from include.rehearsal.running import Running, running
+from include.rehearsal.server import CLIENT_ID, CLIENT_SECRET, application
+from tests.integration.oneroster.faulty import TODAY
+from tests.unit.oneroster.bundles import district
+
+_MAPLE = district(source="rest", url=None, incremental=True, page_size=200, max_parallel_requests=4)
+
+
+@pytest.fixture
+def server() -> Iterator[Running]:
+    with running(application(students=300, today=TODAY)) as one:
+        yield one
+
+
+def pull(server: Running, folder: Path, run: str, previous: Snapshot | None, *, parents: bool = False) -> Snapshot:
+    """A night's whole snapshot."""
+    access = Access.from_connection(
+        host=server.root("1.1"), login=CLIENT_ID, password=CLIENT_SECRET, extra={"token_url": server.token_url}
+    )
+    snapshot = Snapshot.of(str(folder), "maple", run)
+    for collection in READING_ORDER:
+        read_collection(collection, _MAPLE, access, snapshot, parents=parents, previous=previous, whole=False)
+    return snapshot
+
+
+def states(snapshot: Snapshot) -> dict[str, str]:
+    return {name: proof.state for name, proof in snapshot.proofs().items()}
+
+
+def requests(snapshot: Snapshot) -> int:
+    return sum(proof.requests for proof in snapshot.proofs().values())
+
+
+_ALL = dict.fromkeys(READING_ORDER, "complete")
+_CHANGES = _ALL | dict.fromkeys(("courses", "classes", "users", "enrollments"), "changes")
+
+
+def test_changes_make_what_reading_everything_makes(server: Running, tmp_path: Path) -> None:
+    first = pull(server, tmp_path, "one", None)
+    server.sis.show(2)
+    second = pull(server, tmp_path, "two", first)
+    everything = pull(server, tmp_path, "all", None)
+    assert (states(first), states(second), states(everything)) == (_ALL, _CHANGES, _ALL)
+    for collection in ("courses", "classes", "users", "enrollments"):
+        merged = {row["sourced_id"]: row for row in second.table(collection).to_pylist()}
+        whole = {row["sourced_id"]: row for row in everything.table(collection).to_pylist()}
+        # Whoever the SIS dropped without a word stays in the merged snapshot: nobody said that they are gone.
+        dropped = merged.keys() - whole.keys()
+        assert {key: row for key, row in merged.items() if key not in dropped} == whole
+        assert collection != "users" or dropped
+    assert second.proofs()["enrollments"].bytes < everything.proofs()["enrollments"].bytes / 4
+
+
+@pytest.mark.parametrize(
+    ("faults", "why"),
+    [
+        (Faults(ignore_filter=True), "a filter that is passed over"),
+        (Faults(empty=["users", "classes", "courses", "enrollments"]), "a filter that never finds anything"),
+    ],
+)
+def test_a_filter_that_is_not_honoured_is_found_out(faults: Faults, why: str, server: Running, tmp_path: Path) -> None:
+    first = pull(server, tmp_path, "one", None)
+    server.sis.faults = faults
+    assert states(pull(server, tmp_path, "two", first)) == _ALL, why
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"whole_at": dt.datetime.now(dt.UTC) - dt.timedelta(days=7), "state": "changes"},
+        {"started_at": dt.datetime.now(dt.UTC) - dt.timedelta(days=8)},
+        {"state": "incomplete", "reason": "it moved"},
+        {"parents": True},
+        {"parents": None},
+    ],
+)
+def test_everything_is_read_once_a_week_and_after_what_cannot_be_built_on(
+    change: dict[str, object], server: Running, tmp_path: Path
+) -> None:
+    first = pull(server, tmp_path, "one", None)
+    for proof in first.proofs().values():
+        first.prove(msgspec.structs.replace(proof, **change))
+    assert states(pull(server, tmp_path, "two", first)) == _ALL
+
+
+def test_only_who_is_deleted_leaves_on_a_night_of_changes(server: Running, tmp_path: Path, database: str) -> None:
+    toggles = {"roster": True, "auto_update": True, "archive": True}
+    settings = Settings.model_validate(
+        {
+            "automatic_rostering": True,
+            "roles": dict.fromkeys(ROLES, toggles),
+            "safety": {"archive_percent": 100, "archive_minimum": 10_000},
+        }
+    )
+    with psycopg.connect(database, autocommit=True) as connection:
+        schema.bring_to_head(connection)
+
+        def night(snapshot: Snapshot, run_id: str) -> None:
+            empty = snapshot.unreadable().rename(columns={"reason": "rule"})
+            snapshot.write_frame("set_aside", empty)
+            derive(snapshot, _MAPLE, settings, TODAY)
+            run = Run("maple", run_id, "nightly", dt.datetime.now(dt.UTC), TODAY)
+            run_no = runs.open_run(connection, run)
+            load(connection, run, run_no, settings, desired_from(connection, snapshot, "maple", run_no))
+            archive(connection, run, run_no)
+
+        def archived() -> set[str]:
+            query = "select sourced_id from directory.people where status = 'archived'"
+            return {row[0] for row in connection.execute(query)}
+
+        first = pull(server, tmp_path, "one", None)
+        night(first, "one")
+        server.sis.show(2)
+        night(pull(server, tmp_path, "two", first), "two")
+        everything = pull(server, tmp_path, "all", None)
+        users = everything.frame("users")
+        deleted = set(users.loc[users["status"] == "tobedeleted", "sourced_id"])
+        assert archived() == deleted & set(first.frame("users")["sourced_id"]) and deleted
+        night(everything, "all")
+        assert archived() > deleted
