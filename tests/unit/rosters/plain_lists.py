@@ -15,7 +15,7 @@ _ROLES = {
 }  # fmt: skip
 
 
-def plain_lists(
+def plain_lists(  # noqa: PLR0912 (long and simple is its purpose)
     users: list[Record],
     classes: list[Record],
     enrollments: list[Record],
@@ -24,34 +24,59 @@ def plain_lists(
     grades: set[str],
     class_lists: bool,
     auto: dict[str, bool],
+    courses: list[Record] | None = None,
 ) -> PlainLists:
     """Every list of a district whose schools share one set of settings."""
     lists: PlainLists = defaultdict(lambda: (set(), set()))
-    people = {u["sourcedId"]: u for u in users if u["status"] == "active" and u["roles"][0]["role"] in _ROLES}
+    people = {u["sourcedId"]: u for u in users if _is_here(u)}
     role = {one: _ROLES[u["roles"][0]["role"]] for one, u in people.items()}
-    school = {one: u["primaryOrg"]["sourcedId"] for one, u in people.items()}
     for one, user in people.items():
-        if school[one] not in schools:
-            continue
-        if auto["role"]:
-            lists["role", school[one], role[one]][0].add(one)
-        if auto["grade"] and role[one] == "student":
-            for grade in user["grades"]:
-                lists["grade", school[one], grade][0].add(one)
-    for klass in classes:
-        in_terms = any(t["sourcedId"] in terms for t in klass["terms"])
+        for school in _schools(user) & schools:
+            if auto["role"]:
+                lists["role", school, role[one]][0].add(one)
+            if auto["grade"] and role[one] == "student":
+                for grade in user["grades"]:
+                    lists["grade", school, grade][0].add(one)
+    lent = {course["sourcedId"]: course for course in courses or []}
+    followed = [
+        klass for klass in classes if klass["status"] == "active" and any(t["sourcedId"] in terms for t in klass["terms"])
+    ]
+    spelled: dict[str, str] = {}
+    for klass in followed:
+        for subject in _subjects(klass, lent):
+            spelled[subject.casefold()] = min(subject, spelled.get(subject.casefold(), subject))
+    for klass in followed:
         at = klass["school"]["sourcedId"]
-        roll = [e for e in enrollments if e["class"]["sourcedId"] == klass["sourcedId"] and e["user"]["sourcedId"] in people]
+        roll = [
+            e
+            for e in enrollments
+            if e["status"] == "active" and e["class"]["sourcedId"] == klass["sourcedId"] and e["user"]["sourcedId"] in people
+        ]
         students = {e["user"]["sourcedId"] for e in roll if e["role"] == "student"}
         teachers = {e["user"]["sourcedId"] for e in roll if e["role"] == "teacher"}
-        if class_lists and in_terms and (not grades or grades & set(klass["grades"])):
+        own_grades = klass["grades"] or lent.get((klass.get("course") or {}).get("sourcedId"), {}).get("grades", [])
+        if class_lists and (not grades or grades & set(own_grades)):
             lists["class", at, klass["sourcedId"]][0].update(students)
             lists["class", at, klass["sourcedId"]][1].update(teachers)
-        if auto["subject"] and in_terms:
-            for subject in klass["subjects"]:
-                lists["subject", at, subject][0].update(students)
-        if auto["teacher"] and in_terms:
+        if auto["subject"]:
+            for subject in _subjects(klass, lent):
+                lists["subject", at, spelled[subject.casefold()]][0].update(students)
+        if auto["teacher"]:
             for teacher in teachers:
                 lists["teacher", at, teacher][0].update(students)
                 lists["teacher", at, teacher][1].add(teacher)
     return dict(lists)
+
+
+def _is_here(user: Record) -> bool:
+    return user["status"] == "active" and user.get("enabledUser") != "false" and user["roles"][0]["role"] in _ROLES
+
+
+def _schools(user: Record) -> set[str]:
+    primary = [user["primaryOrg"]["sourcedId"]] if user.get("primaryOrg") else []
+    return {*primary, *(one["org"]["sourcedId"] for one in user["roles"] if one.get("org"))}
+
+
+def _subjects(klass: Record, lent: dict[str, Record]) -> list[str]:
+    course = lent.get((klass.get("course") or {}).get("sourcedId"), {})
+    return [" ".join(one.split()) for one in klass["subjects"] or course.get("subjects", [])]

@@ -17,6 +17,7 @@ from include.mingasync.rosters.people import People, people_from
 from include.mingasync.settings import Settings
 from include.rehearsal.district import District, build
 from tests.unit.rosters.plain_lists import PlainLists, plain_lists
+from tests.unit.rosters.random_district import random_district
 
 TODAY = dt.date(2026, 11, 24)
 
@@ -36,6 +37,14 @@ def rosters_of(made: dict[str, pd.DataFrame]) -> Rosters:
 
 def nothing_kept() -> pd.DataFrame:
     return pd.DataFrame({"class_id": [], "user_id": []}, dtype="string")
+
+
+def plain_of(district: District, terms: set[str], grades: set[str], auto: dict[str, bool]) -> PlainLists:
+    """The lists of a district by the simple computation."""
+    schools = {org["sourcedId"] for org in district.orgs if org["type"] == "school"}
+    return plain_lists(
+        district.users, district.classes, district.enrollments, schools, terms, grades, True, auto, district.courses
+    )
 
 
 def as_plain(lists: Lists, people: People) -> PlainLists:
@@ -70,13 +79,27 @@ def test_every_list_equals_the_simple_computation(
 ) -> None:
     auto = dict(zip(("role", "grade", "subject", "teacher"), switches, strict=True))
     people = people_from(made["users"], made["orgs"])
-    schools = {org["sourcedId"] for org in district.orgs if org["type"] == "school"}
     for terms, grades in product(TERMS, GRADES):
         settings = Settings.model_validate(
             {"class_lists": {"enabled": True, "terms": sorted(terms), "grades": sorted(grades)}, "auto_lists": auto}
         )
         lists = lists_from(rosters_of(made), people, settings, TODAY, nothing_kept())
-        expected = plain_lists(district.users, district.classes, district.enrollments, schools, terms, grades, True, auto)
+        expected = plain_of(district, terms, grades, auto)
+        assert as_plain(lists, people) == expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_list_of_a_random_district_equals_the_simple_computation(seed: int) -> None:
+    district = random_district(seed)
+    made = frames(district)
+    people = people_from(made["users"], made["orgs"])
+    for switches, terms, grades in product(product((False, True), repeat=4), TERMS, GRADES):
+        auto = dict(zip(("role", "grade", "subject", "teacher"), switches, strict=True))
+        settings = Settings.model_validate(
+            {"class_lists": {"enabled": True, "terms": sorted(terms), "grades": sorted(grades)}, "auto_lists": auto}
+        )
+        lists = lists_from(rosters_of(made), people, settings, TODAY, nothing_kept())
+        expected = plain_of(district, terms, grades, auto)
         assert as_plain(lists, people) == expected
 
 
