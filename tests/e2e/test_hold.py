@@ -52,6 +52,12 @@ def until(what: Callable[[], Any]) -> Any:
     return answer
 
 
+def mails(home: Home, words: str) -> list[dict[str, Any]]:
+    """The mails with these words in their subject, the oldest first."""
+    every = requests.get(f"http://127.0.0.1:{home.ports['mails'].given}/mails.json", timeout=30, proxies={"http": ""}).json()
+    return [mail for mail in sorted(every, key=lambda one: one["number"]) if words in mail["subject"]]
+
+
 def waiting(api: AirflowApi, run_id: str) -> bool:
     return any(t["task_id"] == "approve" and t["state"] == "awaiting_input" for t in api.tasks(DAG_ID, run_id))
 
@@ -77,11 +83,15 @@ def history(directory: Any, run_id: str) -> tuple[str, dict[str, int]]:
 
 
 @pytest.mark.parametrize("option", ["Reject", "Approve"])
-def test_a_mass_archive_waits_for_an_answer(option: str, api: AirflowApi, directory: Any, missing: Callable[[int], None]) -> None:
+def test_a_mass_archive_waits_for_an_answer(
+    option: str, api: AirflowApi, directory: Any, missing: Callable[[int], None], live_stack: Home
+) -> None:
+    words = "archives wait for your answer"
+    told = len(mails(live_stack, words))
     before = {school: active_students(directory, school) for school in ("school-1", "school-2", "school-3")}
     leaving = before["school-1"] * 40 // 100
     missing(40)
-    run_id = api.trigger(DAG_ID, {})
+    run_id = api.trigger(DAG_ID, {"send_email": True})
     until(lambda: waiting(api, run_id))
     state, counts = history(directory, run_id)
     assert state == "held" and abs(counts["archive_held"] - leaving) <= 3
@@ -90,6 +100,9 @@ def test_a_mass_archive_waits_for_an_answer(option: str, api: AirflowApi, direct
     (action,) = api._call("GET", f"dags/{DAG_ID}/dagRuns/{run_id}/hitlDetails")["hitl_details"]
     assert action["subject"].startswith(f"{counts['archive_held']} people would be archived")
     assert f"| student | {counts['archive_held']} | {before['school-1']} |" in action["body"]
+
+    assert len(mails(live_stack, words)) == told + 1
+    assert f"{counts['archive_held']} {words}" in mails(live_stack, words)[-1]["subject"]
 
     answer(api, run_id, option)
     assert ended(api, run_id) == "success"

@@ -44,7 +44,7 @@ class ApproveArchive(HITLOperator):
         self.subject = f"{people} people would be archived in {this_district().name}, more than the safety limits allow"
         self.body = _body(groups)
         self.response_timeout = until_next_night()
-        nightly.announce_hold(groups)
+        nightly.announce_hold(groups, self.response_timeout)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:

@@ -3,10 +3,12 @@ because every task start reads this file."""
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -25,6 +27,7 @@ from include.mingasync.errors import (
 from include.mingasync.run import Run
 
 if TYPE_CHECKING:
+    from include.mingasync.results.mail import Mail
     from include.mingasync.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -243,13 +246,22 @@ def held_groups() -> list[dict[str, Any]]:
         return held(connection, run_no) if run.applies else []
 
 
-def announce_hold(groups: list[dict[str, Any]]) -> None:
-    """Show the run as held while it waits, and tell the recipients that an answer is needed."""
+def announce_hold(groups: list[dict[str, Any]], wait: dt.timedelta) -> None:
+    """Show the run as held while it waits, and tell the recipients at once that an answer is needed within ``wait``."""
     from include.mingasync.directory import runs
+    from include.mingasync.results.notices import hold_mail
 
     people = sum(group["people"] for group in groups)
-    with _opened() as (_, _, connection, run_no):
+    with _opened() as (district, run, connection, run_no):
         runs.note(connection, run_no, state="held", reason=f"{people} archives wait for an approval in Required Actions.")
+        until = dt.datetime.now(ZoneInfo(district.timezone)) + wait
+        if run.send_email:
+            notice = hold_mail(district, groups, context.links(district, run)["required_actions"], until)
+            try:
+                _send_once(connection, run, _settings(connection, run_no), f"held in {run.run_id}", lambda: notice)
+            except MailRefused as refusal:
+                # The answer matters more than the notice: the results mail tells of it again.
+                log.warning("%s", refusal)
 
 
 def approve_held(who: str) -> None:
@@ -276,7 +288,7 @@ def notify() -> str:
         state = _close(connection, run_no)
         row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
         if state not in ("skipped", "superseded") and run.send_email and row and row[0]:
-            _mail_results(district, run, connection, _settings(connection, run_no), run_no)
+            _mail_results(district, run, connection, _settings(connection, run_no))
         log.info("Verdict: %s", state)
         return state
 
@@ -300,33 +312,49 @@ def _close(connection: psycopg.Connection[Any], run_no: int) -> str:
     return verdict
 
 
-def _mail_results(district: District, run: Run, connection: psycopg.Connection[Any], settings: Settings, run_no: int) -> None:
+def _mail_results(district: District, run: Run, connection: psycopg.Connection[Any], settings: Settings) -> None:
+    from include.mingasync.results.mail import compose
+    from include.mingasync.results.night import read_night
+
+    def made() -> Mail:
+        attach = settings.results_email.attach_changes
+        return compose(read_night(connection, district, run.run_id, context.links(district, run), attach_changes=attach))
+
+    # A run started by hand that asks for a mail gets its own; the clock's runs share one mail a night.
+    kind = "results" if run.kind in ("nightly", "backfill") else f"results of {run.run_id}"
+    _send_once(connection, run, settings, kind, made)
+
+
+def send_again(connection: psycopg.Connection[Any], district: District, run_id: str) -> None:
+    """Mail the results of a run whose own tries the mail server refused; MailRefused when it still does."""
+    row = connection.execute(
+        "select kind, logical_date, night, run_no from directory.sync_runs where district = %s and run_id = %s",
+        (district.slug, run_id),
+    ).fetchone()
+    if row is not None:
+        run_kind, logical_date, night, run_no = row
+        run = Run(district.slug, run_id, run_kind, logical_date, night, send_email=True)
+        _mail_results(district, run, connection, _settings(connection, run_no))
+
+
+def _send_once(connection: psycopg.Connection[Any], run: Run, settings: Settings, kind: str, made: Callable[[], Mail]) -> None:
+    """Mail the district's recipients, unless a mail of this kind went out already; MailRefused when the server is down."""
     from include.mingasync.airflow_glue.mail import send_mail
     from include.mingasync.results import outbox
-    from include.mingasync.results.mail import compose, valid_recipients
-    from include.mingasync.results.night import read_night
+    from include.mingasync.results.mail import valid_recipients
 
     valid, invalid = valid_recipients(settings.results_email.recipients)
     if invalid:
         log.warning("%s of the recipients are no valid addresses and were left out", len(invalid))
     if not settings.results_email.enabled or not valid:
         return
-    # A run started by hand that asks for a mail gets its own; the clock's runs share one mail a night.
-    kind = "results" if run.kind in ("nightly", "backfill") else f"results of {run.run_id}"
     if not outbox.claim(connection, run, valid, kind):
         log.info("The mail of this night was sent already")
         return
-    night = read_night(
-        connection,
-        district,
-        run.run_id,
-        context.links(district, run),
-        attach_changes=settings.results_email.attach_changes,
-    )
     try:
-        send_mail(compose(night), valid)
+        send_mail(made(), valid)
     except MailRefused as refusal:
         outbox.failed(connection, run, str(refusal), kind)
         raise
     outbox.sent(connection, run, kind)
-    log.info("Results mailed to %s recipients", len(valid))
+    log.info("Mailed to %s recipients (%s)", len(valid), kind.split(" ", maxsplit=1)[0])

@@ -41,6 +41,7 @@ def watch() -> dict[str, int]:
         _tell_of_late(post, late)
         for district in districts:
             _tell_of_quiet(post, district, settings[district.slug])
+            _send_what_was_refused(post, district)
         log.info("%s of %s districts late; %s mails sent", len(late), len(districts), post.sent)
         if post.refused:
             raise MailRefused(
@@ -113,6 +114,19 @@ def _tell_of_quiet(post: _Post, district: District, settings: Settings | None) -
     for kind, night, quiet in quiet_notices(settings, post.now.astimezone(ZoneInfo(district.timezone)).date()):
         if post.claim(district, kind, district.contact.email, night):
             post.send(quiet_mail(district, kind, quiet), district.contact.email, kind, {district.slug: night})
+
+
+def _send_what_was_refused(post: _Post, district: District) -> None:
+    """The results mails that a mail server was down for, longer than their runs could wait."""
+    from include.mingasync.airflow_glue.nightly import send_again
+    from include.mingasync.results import outbox
+
+    for run_id in outbox.waiting(post.connection, district.slug):
+        try:
+            send_again(post.connection, district, run_id)
+            post.sent += 1
+        except MailRefused:
+            post.refused += 1
 
 
 def _link(late: Late, now: dt.datetime) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from include.mingasync.district import District
 from include.mingasync.results.lateness import Late
@@ -25,6 +27,24 @@ def late_mail(late: Sequence[Late], links: Mapping[str, str]) -> Mail:
     )
     safe = "What was not changed: nobody was archived and no access was taken away since the last good night."
     return _mail(title, lines, [cure, safe])
+
+
+def hold_mail(district: District, groups: Sequence[Mapping[str, Any]], link: str, until: dt.datetime) -> Mail:
+    """The notice that archives wait for an answer; ``groups`` as ``directory.archive.held`` gives them."""
+    people = sum(group["people"] for group in groups)
+    title = f"{people} archive{'s' * (people != 1)} wait for your answer in {district.name}"
+    lines = [
+        (f"{group['people']} of {group['of']} {group['role']}s of {group['school']} are gone from the SIS.", None)
+        for group in groups
+    ]
+    what = (
+        "Why: that is more than the safety limits allow, so a person has to say whether they really left. Often the SIS "
+        "stopped sharing a grade or a school: look there first."
+    )
+    do = f"What to do: approve or reject it in Airflow's Required Actions: {link}"
+    when = f"Without an answer until {until:%Y-%m-%d %H:%M} ({district.timezone}) it counts as rejected."
+    safe = "What was not changed: these people stay active and keep their access. Everything else of this night is done."
+    return _mail(title, lines, [what, do, when, safe])
 
 
 def quiet_mail(district: District, kind: str, quiet: Quiet) -> Mail:

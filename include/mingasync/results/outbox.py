@@ -39,6 +39,22 @@ def failed(connection: psycopg.Connection[Any], run: Run, problem: str, kind: st
     _mark(connection, "problem = %s", run, kind, (problem,))
 
 
+def waiting(connection: psycopg.Connection[Any], district: str) -> list[str]:
+    """The runs of the last two days whose results mail no server took, once their own tries are over; the oldest first."""
+    rows = connection.execute(
+        """
+        select runs.run_id
+        from directory.mails as mails join directory.sync_runs as runs using (run_no)
+        where mails.district = %s and mails.sent_at is null and mails.problem is not null
+          and (mails.kind = 'results' or mails.kind like 'results of %%')
+          and mails.claimed_at between now() - interval '2 days' and now() - interval '15 minutes'
+        order by mails.claimed_at
+        """,
+        (district,),
+    ).fetchall()
+    return [run_id for (run_id,) in rows]
+
+
 def _mark(connection: psycopg.Connection[Any], change: str, run: Run, kind: str, values: tuple[str, ...]) -> None:
     with connection.transaction():
         connection.execute(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from include.mingasync.airflow_glue import context, mail, watching
 from include.mingasync.errors import MailRefused
@@ -30,7 +31,7 @@ def sent(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MINGASYNC_DISTRICTS_DIR", str(tmp_path))
     monkeypatch.setenv("MINGASYNC_SUPPORT_EMAIL", "help@example.org")
     monkeypatch.setattr(context, "settings_text", lambda district: '{"automatic_rostering": true}')
-    monkeypatch.setattr(context, "links", lambda district, run: {"results": f"https://air/{run.run_id}"})
+    monkeypatch.setattr(context, "links", lambda district, run: {"results": f"https://air/{run.run_id}", "run": "https://air"})
     taken: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(mail, "send_mail", lambda one, to: taken.append((one.subject, to)))
 
@@ -76,3 +77,28 @@ def test_the_contact_hears_of_a_pause_the_day_before(sent: list[tuple[str, list[
     monkeypatch.setattr(context, "settings_text", lambda district: text)
     assert [watching.watch()["mails"], watching.watch()["mails"]] == [3, 0]
     assert sent[-1] == ("MingaSync: Oak Valley: quiet time begins tomorrow", ["sam@example.org"])
+
+
+def test_a_results_mail_that_was_refused_all_night_goes_out_once_the_server_is_back(
+    sent: list[tuple[str, list[str]]], directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"results_email": {"enabled": True, "recipients": ["sam@example.org"]}}
+    directory.do("update directory.sync_runs set settings = %s, finished_at = now()", Jsonb(asked))
+    directory.do(
+        "insert into directory.mails (district, night, run_no, kind, recipients, problem, claimed_at)"
+        " select district, night, run_no, 'results', array['sam@example.org'], 'refused', now() - interval '1 hour'"
+        " from directory.sync_runs"
+    )
+
+    def refuse(one: Any, to: list[str]) -> None:
+        raise MailRefused("The mail could not be sent.")
+
+    with monkeypatch.context() as down:
+        down.setattr(mail, "send_mail", refuse)
+        with pytest.raises(MailRefused, match="1 mails were not taken"):
+            watching.watch()
+    directory.do("update directory.mails set claimed_at = now() - interval '1 hour' where kind = 'results'")
+    watching.watch()
+    watching.watch()
+    assert [to for subject, to in sent if "roster sync" in subject] == [["sam@example.org"]]
+    assert directory.value("select sent_at is not null and problem is null from directory.mails where kind = 'results'")
