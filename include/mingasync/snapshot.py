@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -173,6 +175,19 @@ class Snapshot:
         """A small derived document, None when there is none."""
         path = self._file(name, "json")
         return json.loads(self._fs.cat_file(path)) if self._fs.exists(path) else None
+
+    def keep_data_docs(self, archive: bytes) -> None:
+        """Keep the zip of the run's Data Docs."""
+        self._fs.makedirs(self._path, exist_ok=True)
+        self._put(self._file("data_docs", "zip"), archive)
+
+    def data_docs(self, page: str) -> bytes | None:
+        """A page of the run's Data Docs, None when there is none."""
+        path = self._file("data_docs", "zip")
+        if not self._fs.exists(path):
+            return None
+        with zipfile.ZipFile(io.BytesIO(self._fs.cat_file(path))) as archive:
+            return archive.read(page) if page in archive.namelist() else None
 
     def delete(self) -> None:
         """Remove the snapshot."""

@@ -199,6 +199,7 @@ def validate() -> dict[str, int]:
             known_until=runs.known_until(connection, run.district),
         )
         snapshot.write_frame("set_aside", findings.set_aside)
+        snapshot.keep_data_docs(findings.data_docs)
         issues.replace(connection, run, run_no, "validate", findings.issues)
         log.info("Issues: %s; records set aside: %s", findings.counts, len(findings.set_aside))
         if findings.critical:

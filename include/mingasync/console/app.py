@@ -55,7 +55,8 @@ async def guarded(request: Request, answer: Callable[[Request], Awaitable[Respon
             "Something went wrong in the console.",
             "The api-server's log says what; nothing was changed.",
         )
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     return response
 
 

@@ -24,11 +24,19 @@ from include.mingasync.console.history import (
 from include.mingasync.console.places import place, places
 from include.mingasync.console.reading import directory
 from include.mingasync.console.rendering import render
+from include.mingasync.snapshot import Snapshot
 
 RUNS_PER_PAGE = 25
 RECORDS_PER_ISSUE = 20
 ISSUES_PER_RUN = 200
 _STATIC = Path(__file__).parent / "static"
+
+#: The pages of great-expectations take their looks from these places; scripts of others run nowhere under Airflow's login.
+_LOOKS = "https://maxcdn.bootstrapcdn.com https://unpkg.com https://cdnjs.cloudflare.com"
+_DATA_DOCS_POLICY = (
+    f"default-src 'none'; style-src 'self' 'unsafe-inline' {_LOOKS}; font-src {_LOOKS}; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'"
+)
 
 router = APIRouter()
 
@@ -90,6 +98,7 @@ def run(request: Request, slug: DistrictSlug, run_id: str) -> Response:
         found = here.rows("run", district=slug, run_id=run_id)
         issues = here.rows("issues", district=slug, run_id=run_id, examples=RECORDS_PER_ISSUE, limit=ISSUES_PER_RUN)
         changes = here.rows("changes", district=slug, run_id=run_id)
+        trend = here.rows("trend", district=slug, run_id=run_id)
     if not found:
         return render(request, "no_run.html", status=404, place=place(slug), run_id=run_id)
     its_run = run_from(found[0])
@@ -105,8 +114,22 @@ def run(request: Request, slug: DistrictSlug, run_id: str) -> Response:
         everybody=total(its_run.people_in_full),
         list_columns=list(LISTS),
         issues=issues,
+        trend=trend[0] if trend and trend[0]["compared"] else None,
         changes=changes,
     )
+
+
+@router.get("/districts/{slug}/runs/{run_id}/data-docs/{page:path}")
+def data_docs(request: Request, slug: DistrictSlug, run_id: str, page: str) -> Response:
+    """A page of the Data Docs that great-expectations made of a run; they hold numbers and rules, never a record."""
+    with directory() as here:
+        found = here.rows("run", district=slug, run_id=run_id)
+    url = found[0]["snapshot_url"] if found else None
+    content = Snapshot(url).data_docs(page or "index.html") if url else None
+    if content is None:
+        return render(request, "no_run.html", status=404, place=place(slug), run_id=run_id)
+    kind = "text/css" if page.endswith(".css") else "text/html; charset=utf-8"
+    return Response(content, media_type=kind, headers={"Content-Security-Policy": _DATA_DOCS_POLICY})
 
 
 @router.get("/dags/{dag_id}")

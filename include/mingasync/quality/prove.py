@@ -23,10 +23,11 @@ _EXAMPLES = 20
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found, and which records are set aside; columns as in _ISSUE and _ASIDE."""
+    """What was found, and which records are set aside; columns as in _ISSUE and _ASIDE. ``data_docs``: the pages, as a zip."""
 
     issues: pd.DataFrame
     set_aside: pd.DataFrame
+    data_docs: bytes
 
     @property
     def counts(self) -> dict[str, int]:
@@ -60,7 +61,8 @@ def prove(
         told = _issue(BY_ID[fault.rule], None, sis_name)
         issues.append(told | {"message": f"{told['message']} {fault.detail}".rstrip()})
     aside: list[tuple[str, str | None, str]] = []
-    for rule_id in sorted(broken_rules(checks)):
+    broken, data_docs = broken_rules(checks)
+    for rule_id in sorted(broken):
         rule = BY_ID[rule_id]
         column = rule_id.split(".", 1)[1]
         ids = _ids(frames[rule.resource].loc[~checks[rule.resource][column], "sourced_id"])
@@ -76,6 +78,7 @@ def prove(
     return Findings(
         issues=pd.DataFrame(issues, columns=_ISSUE).astype("string"),
         set_aside=pd.DataFrame(aside, columns=_ASIDE, dtype="string"),
+        data_docs=data_docs,
     )
 
 

@@ -1,46 +1,91 @@
-"""great-expectations over the rules' columns: one suite per collection, one expectation per rule."""
+"""great-expectations over the rules' columns: one suite per collection, one expectation per rule, and its Data Docs."""
 
 from __future__ import annotations
 
+import io
 import logging
+import tempfile
+import zipfile
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from include.mingasync.quality.catalogue import BY_ID
 
+if TYPE_CHECKING:
+    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
-def broken_rules(checks: Mapping[str, pd.DataFrame]) -> set[str]:
-    """The ids of the rules that at least one record breaks, as great-expectations finds them.
+#: What a page of the Data Docs needs; the rest of the site is fonts and pictures, four megabytes a run.
+_KEPT = {".html", ".css"}
 
-    Only booleans reach great-expectations, so that no result of it can hold a pupil's value.
+
+def broken_rules(checks: Mapping[str, pd.DataFrame]) -> tuple[set[str], bytes]:
+    """The ids of the rules that at least one record breaks, as great-expectations finds them, and its Data Docs as a zip.
+
+    Only booleans and numbers reach great-expectations, so that no result and no page of it can hold a pupil's value.
     """
     # Its 200 lines of registration a task, and its progress bar, would bury what matters in the log.
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
-    from great_expectations.expectations.core.expect_column_values_to_be_in_set import ExpectColumnValuesToBeInSet
-    from great_expectations.expectations.metadata_types import FailureSeverity
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_pandas("snapshot")
     broken: set[str] = set()
-    for resource, frame in checks.items():
-        if frame.empty:
-            continue
-        # A million records break rules in a handful of ways: whether one is broken shows in these as in all.
-        ways = frame.drop_duplicates(ignore_index=True)
-        suite = gx.ExpectationSuite(name=resource)
-        for name in frame:
-            rule = BY_ID[f"{resource}.{name}"]
-            severity = FailureSeverity.WARNING if rule.severity == "warning" else FailureSeverity.CRITICAL
-            suite.add_expectation(ExpectColumnValuesToBeInSet(column=name, value_set=[True], severity=severity))
-        batch = source.add_dataframe_asset(resource).add_batch_definition_whole_dataframe("night").get_batch({"dataframe": ways})
-        result = batch.validate(suite, result_format="BOOLEAN_ONLY")
-        broken |= {f"{resource}.{_column(one)}" for one in result.results if not one.success}
-    return broken
+    with tempfile.TemporaryDirectory() as folder:
+        _add_site(context, folder)
+        for resource, frame in checks.items():
+            if frame.empty:
+                continue
+            suite = context.suites.add(gx.ExpectationSuite(name=resource, expectations=_expectations(resource, frame)))
+            batch = source.add_dataframe_asset(resource).add_batch_definition_whole_dataframe("night")
+            definition = context.validation_definitions.add(gx.ValidationDefinition(name=resource, data=batch, suite=suite))
+            # A million records break rules in a handful of ways: whether one is broken shows in these as in all.
+            ways = {"dataframe": frame.drop_duplicates(ignore_index=True)}
+            result = definition.run(batch_parameters=ways, result_format="BOOLEAN_ONLY")
+            broken |= {f"{resource}.{_column(one)}" for one in result.results if not one.success}
+        context.build_data_docs()
+        return broken, _zipped(Path(folder))
+
+
+def _expectations(resource: str, frame: pd.DataFrame) -> list[Any]:
+    """One per rule, described by how many records break it and what the rule says."""
+    from great_expectations.expectations.core.expect_column_values_to_be_in_set import ExpectColumnValuesToBeInSet
+    from great_expectations.expectations.metadata_types import FailureSeverity
+
+    made = []
+    for name in frame:
+        rule = BY_ID[f"{resource}.{name}"]
+        breaking = len(frame) - int(frame[name].sum())
+        made.append(
+            ExpectColumnValuesToBeInSet(
+                column=name,
+                value_set=[True],
+                severity=FailureSeverity.WARNING if rule.severity == "warning" else FailureSeverity.CRITICAL,
+                description=f"{breaking} of {len(frame)} records break {rule.id} ({rule.severity}): {rule.message}",
+            )
+        )
+    return made
+
+
+def _add_site(context: EphemeralDataContext, folder: str) -> None:
+    for name in list(context.variables.data_docs_sites or {}):
+        context.delete_data_docs_site(name)
+    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder}
+    index = {"class_name": "DefaultSiteIndexBuilder"}
+    context.add_data_docs_site("run", {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index})
+
+
+def _zipped(folder: Path) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in _KEPT:
+                archive.write(path, path.relative_to(folder).as_posix())
+    return content.getvalue()
 
 
 def _column(result: Any) -> str:

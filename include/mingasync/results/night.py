@@ -49,6 +49,8 @@ class Night:
     started_at: dt.datetime
     finished_at: dt.datetime | None
     links: Mapping[str, str] = field(default_factory=dict)
+    #: issues new, still there and fixed since the night before; None when there was none
+    trend: Mapping[str, int] | None = None
     # None unless the district asked for them: they hold names.
     changes: tuple[tuple[Any, ...], ...] | None = None
 
@@ -91,8 +93,16 @@ def read_night(
         started_at=started_at.astimezone(zone),
         finished_at=finished_at.astimezone(zone) if finished_at else None,
         links=links or {},
+        trend=_trend(connection, run_no),
         changes=applied_changes(connection, district.slug, run_id) if attach_changes else None,
     )
+
+
+def _trend(connection: psycopg.Connection[Any], run_no: int) -> Mapping[str, int] | None:
+    row = connection.execute(
+        "select new, still, fixed from directory.issue_trend where run_no = %s and compared", (run_no,)
+    ).fetchone()
+    return dict(zip(("new", "still", "fixed"), row, strict=True)) if row else None
 
 
 def _causes(connection: psycopg.Connection[Any], run_no: int) -> tuple[Cause, ...]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
+import io
 import re
+import zipfile
 from html import unescape
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from include.mingasync.console.pages import RECORDS_PER_ISSUE, RUNS_PER_PAGE
 from include.mingasync.directory.counts import empty_counts
+from include.mingasync.snapshot import Snapshot
 from tests.integration.console.conftest import Console
 
 PAGES = ("/", "/districts/oak", "/districts/oak/runs/nothing")
@@ -248,3 +253,41 @@ def test_a_run_leads_to_its_own_run_in_airflow(console: Console, kind: str, dag_
     console.run(run_id="manual__2026-11-24T08:00:00+00:00", kind=kind)
     page = console.page("/districts/oak/runs/manual__2026-11-24T08:00:00+00:00")
     assert f'href="/dags/{dag_id}/runs/manual__2026-11-24T08%3A00%3A00%2B00%3A00" data-airflow' in page
+
+
+def test_a_run_leads_to_its_data_docs_and_nothing_beside_them(console: Console, tmp_path: Path) -> None:
+    snapshot = Snapshot(str(tmp_path / "snapshot"))
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("index.html", "<h1>Data Docs</h1>")
+        archive.writestr("static/looks.css", "h1 {}")
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "nothing.json").write_text("{}")
+    snapshot.keep_data_docs(content.getvalue())
+    run_id = console.run(snapshot_url=snapshot.url)
+    (console_link,) = re.findall(
+        r'href="([^"]*/data-docs/index.html)"', console.page(f"/districts/oak/runs/{quote(run_id, safe='')}")
+    )
+    assert console_link.endswith(f"/districts/oak/runs/{quote(run_id, safe='')}/data-docs/index.html")
+    base = f"/districts/oak/runs/{quote(run_id, safe='')}/data-docs"
+    answer = console.browser.get(f"{base}/index.html")
+    assert answer.text == "<h1>Data Docs</h1>" and "script-src" not in answer.headers["Content-Security-Policy"]
+    assert console.browser.get(f"{base}/static/looks.css").headers["content-type"].startswith("text/css")
+    for other in ("missing.html", "..%2Fnothing.json", "%2Fetc%2Fpasswd"):
+        assert console.browser.get(f"{base}/{other}").status_code == 404
+    assert console.browser.get(base.replace("oak", "ash") + "/index.html").status_code in (403, 404)
+
+
+def test_a_run_tells_what_is_new_among_its_issues(console: Console) -> None:
+    at = dt.datetime.now(dt.UTC)
+    runs = [console.run(loaded_at=at) for _ in range(2)]
+    for run_id, record in zip(runs, ("a", "b"), strict=True):
+        console.connection.execute(
+            "insert into directory.sync_issues (district, run_id, run_no, severity, resource, sourced_id, rule, message, fix)"
+            " select district, run_id, run_no, 'error', 'users', %s, 'users.name_blank', 'It is wrong.', 'Mend it.'"
+            " from directory.sync_runs where run_id = %s",
+            (record, run_id),
+        )
+    page = words(console.page(f"/districts/oak/runs/{quote(runs[1], safe='')}"))
+    assert "Since the night before: 1 new, 0 still there, 1 fixed." in page
+    assert "Since the night before" not in words(console.page(f"/districts/oak/runs/{quote(runs[0], safe='')}"))

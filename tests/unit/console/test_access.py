@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -22,9 +23,10 @@ EXAMPLES = {
     "dag_id": "mingasync_oak",
     "name": "console.css",
     "rest": "nothing/here",
+    "page": "index.html",
 }
 ADDRESSES = [
-    (method, route.path.replace("{rest:path}", "{rest}").format_map(EXAMPLES))
+    (method, re.sub(r":path}", "}", route.path).format_map(EXAMPLES))
     for route in app.routes
     if isinstance(route, APIRoute)
     for method in sorted(route.methods)

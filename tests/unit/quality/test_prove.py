@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import io
+import zipfile
 
 import pandas as pd
 import pytest
@@ -152,3 +155,22 @@ def test_classes_without_any_title_are_no_fault_for_they_are_named_after_their_c
     for own in rows["classes"]:
         own.update(title="")
     assert proven(rows).counts["critical"] == 0
+
+
+def test_the_data_docs_tell_rules_and_numbers_and_never_a_record() -> None:
+    rows = clean()
+    for dirt in FORTY:
+        if dirt.severity == "error":
+            dirt.throw(rows)
+    findings = proven(rows)
+    with zipfile.ZipFile(io.BytesIO(findings.data_docs)) as archive:
+        pages = {name: archive.read(name).decode() for name in archive.namelist() if name.endswith(".html")}
+    text = "\n".join(pages.values())
+    assert "index.html" in pages and any(name.startswith("validations/users") for name in pages)
+    rule = BY_ID["users.role_unknown"]
+    assert f" of 9 records break {rule.id} ({rule.severity}): {rule.message}" in html.unescape(text)
+    people = frames(rows)["users"]
+    for column in ("sourced_id", "given_name", "family_name", "email", "username", "identifier", "phone"):
+        for value in people[column].dropna():
+            # Short ones such as "a" stand in every text.
+            assert len(str(value)) < 5 or str(value) not in text, (column, value)
