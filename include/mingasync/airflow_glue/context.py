@@ -105,6 +105,14 @@ def sis_connection(district: District) -> Any:
     )
 
 
+def extra_of(district: District) -> Mapping[str, Any]:
+    """The extra of the district's Connection, empty where there is none or it is none."""
+    try:
+        return dict(BaseHook.get_connection(district.connection_id).extra_dejson or {})
+    except (AirflowNotFoundException, ValueError):
+        return {}
+
+
 def sis_access(district: District) -> Any:
     """How the district's SIS is spoken to, an ``oneroster.access.Access`` made from its Connection."""
     from include.mingasync.oneroster.access import Access

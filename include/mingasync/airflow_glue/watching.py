@@ -41,6 +41,7 @@ def watch() -> dict[str, int]:
         _tell_of_late(post, late)
         for district in districts:
             _tell_of_quiet(post, district, settings[district.slug])
+            _tell_of_secret(post, district)
             _send_what_was_refused(post, district)
         log.info("%s of %s districts late; %s mails sent", len(late), len(districts), post.sent)
         if post.refused:
@@ -114,6 +115,18 @@ def _tell_of_quiet(post: _Post, district: District, settings: Settings | None) -
     for kind, night, quiet in quiet_notices(settings, post.now.astimezone(ZoneInfo(district.timezone)).date()):
         if post.claim(district, kind, district.contact.email, night):
             post.send(quiet_mail(district, kind, quiet), district.contact.email, kind, {district.slug: night})
+
+
+def _tell_of_secret(post: _Post, district: District) -> None:
+    from include.mingasync.results.lateness import expiring
+    from include.mingasync.results.notices import secret_mail
+
+    today = post.now.astimezone(ZoneInfo(district.timezone)).date()
+    if due := expiring(context.extra_of(district), today):
+        kind, ends = due
+        to = os.environ.get("MINGASYNC_SUPPORT_EMAIL") or district.contact.email
+        if post.claim(district, kind, to, ends):
+            post.send(secret_mail(district, ends, today), to, kind, {district.slug: ends})
 
 
 def _send_what_was_refused(post: _Post, district: District) -> None:

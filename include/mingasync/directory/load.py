@@ -24,6 +24,8 @@ from include.mingasync.settings import LIST_KINDS, ROLES, Settings
 log = logging.getLogger(__name__)
 
 _SQL = Path(__file__).parent / "sql"
+#: So many nights of the very same data are told of: longer than a long weekend.
+_IDENTICAL_NIGHTS = 7
 _STEPS = ("15_guard", "20_match", "30_decide", "40_leavers", "60_lists", "80_members")
 _APPLY_STEPS = {"40_leavers": "50_apply_people", "60_lists": "70_apply_lists", "80_members": "85_apply_members"}
 
@@ -68,6 +70,8 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
             "only_changes": desired.only_changes,
             "lost_terms": list(desired.lost_terms),
             "selected": _selected_terms(settings),
+            "digests": Jsonb({name: size.get("sha256", "") for name, size in desired.collections.items()}),
+            "identical_nights": _IDENTICAL_NIGHTS,
         }
         for step in _STEPS:
             if step == "80_members":

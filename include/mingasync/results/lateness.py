@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,10 @@ from include.mingasync.settings import Quiet, Settings
 LATE_AFTER = dt.timedelta(hours=26)
 #: One alarm a day and district, however often the watchdog looks.
 _AGAIN_AFTER = dt.timedelta(hours=24)
+
+
+#: Told of once so many days ahead, and again; the last time may be the day after.
+_BEFORE_A_SECRET_ENDS = (0, 3, 14)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,21 @@ def how_late(
         (district.slug,),
     ).fetchone()
     return Late(district, int((now - since).total_seconds() // 3600), *row) if row else None
+
+
+def expiring(extra: Mapping[str, Any], today: dt.date) -> tuple[str, dt.date] | None:
+    """The kind of notice that is due for a secret, and the day it ends; None while there is time, or nobody said when.
+
+    Where the provider tells when a secret ends, it stands in the Connection's extra: ``"expires": "2027-01-31"``.
+    """
+    try:
+        ends = dt.date.fromisoformat(str(extra.get("expires", "")))
+    except ValueError:
+        return None
+    for days in _BEFORE_A_SECRET_ENDS:
+        if ends - today <= dt.timedelta(days=days):
+            return f"secret ends, {days} days", ends
+    return None
 
 
 def _paused(settings: Settings, day: dt.date) -> bool:

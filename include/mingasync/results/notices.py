@@ -47,6 +47,19 @@ def hold_mail(district: District, groups: Sequence[Mapping[str, Any]], link: str
     return _mail(title, lines, [what, do, when, safe])
 
 
+def secret_mail(district: District, ends: dt.date, today: dt.date) -> Mail:
+    """The notice that the secret of a district's SIS ends."""
+    left = (ends - today).days
+    when = f"ends in {left} day{'s' * (left != 1)}, on {ends}" if left > 0 else f"ended on {ends}"
+    title = f"{district.name}: the secret for {district.sis.name} {when}"
+    line = "After that day the SIS refuses to be read: nobody new gets access, and nobody who left loses it."
+    cure = (
+        f"What to do: have a new secret made in {district.sis.name}, put it into the Connection {district.connection_id}, and write "
+        'its end into the extra "expires".'
+    )
+    return _mail(title, [(line, None)], [cure, "What was not changed: nothing yet."])
+
+
 def quiet_mail(district: District, kind: str, quiet: Quiet) -> Mail:
     """The notice to the contact that a quiet range begins or ends tomorrow."""
     what = "is paused" if quiet.mode == "pause" else "only adds people: nobody is updated or archived"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from include.mingasync.directory.archive import approve, archive, held
@@ -256,3 +258,17 @@ def test_another_district_is_never_touched(directory: Directory) -> None:
     directory.night(Sis(users=students(1, 1)))
     assert directory.rows("select * from directory.people where district = 'elm'") == elm
     assert directory.value("select count(*) from directory.people where district = 'oak'") == 2
+
+
+def test_a_feed_that_stands_still_for_a_week_is_told(directory: Directory) -> None:
+    def night(digest: str) -> list[tuple[str]]:
+        desired = directory.desired(Sis(users=[user("a")]))
+        sizes = {"users": {"rows": 1, "sha256": digest}, "orgs": {"rows": 1, "sha256": "same"}}
+        run, run_no = directory.open()
+        load(directory.connection, run, run_no, Settings.model_validate(directory.settings), replace(desired, collections=sizes))
+        return directory.rows("select rule from directory.sync_issues where run_no = %s", run_no)
+
+    assert [night("same") for _ in range(6)] == [[]] * 6
+    assert night("same") == [("users.identical",)]
+    assert night("fresh") == []
+    assert night("same") == []

@@ -9,8 +9,8 @@ import pytest
 
 from include.mingasync.directory import runs
 from include.mingasync.district import District
-from include.mingasync.results.lateness import claim, how_late, quiet_notices, sent
-from include.mingasync.results.notices import hold_mail, late_mail, quiet_mail
+from include.mingasync.results.lateness import claim, expiring, how_late, quiet_notices, sent
+from include.mingasync.results.notices import hold_mail, late_mail, quiet_mail, secret_mail
 from include.mingasync.settings import Settings
 from tests.integration.directory.world import Directory, Sis, user
 
@@ -124,3 +124,26 @@ def test_the_notice_of_a_hold_says_who_why_what_to_do_by_when_and_what_is_safe(o
         assert "112 of 400 students of North High are gone from the SIS." in told
         assert "https://air.example.org/required_actions" in told
         assert "2026-11-25 01:50 (America/Chicago)" in told and "stay active and keep their access" in told
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind"),
+    [
+        ("2027-01-31", None),
+        ("2026-12-08", "secret ends, 14 days"),
+        ("2026-11-27", "secret ends, 3 days"),
+        ("2026-11-24", "secret ends, 0 days"),
+        ("2026-11-01", "secret ends, 0 days"),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_a_secret_about_to_end_is_told_of_in_steps(ends: str | None, kind: str | None) -> None:
+    due = expiring({"expires": ends} if ends else {}, dt.date(2026, 11, 24))
+    assert (due and due[0]) == kind
+
+
+def test_the_notice_of_a_secret_says_when_and_where_the_new_one_goes(oak: District) -> None:
+    mail = secret_mail(oak, dt.date(2026, 11, 27), dt.date(2026, 11, 24))
+    assert "PowerSchool ends in 3 days, on 2026-11-27" in mail.subject
+    assert "oneroster_oak" in mail.text and "oneroster_oak" in mail.html

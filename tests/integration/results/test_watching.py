@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,3 +103,15 @@ def test_a_results_mail_that_was_refused_all_night_goes_out_once_the_server_is_b
     watching.watch()
     assert [to for subject, to in sent if "roster sync" in subject] == [["sam@example.org"]]
     assert directory.value("select sent_at is not null and problem is null from directory.mails where kind = 'results'")
+
+
+def test_a_secret_that_ends_is_told_once_a_step(
+    sent: list[tuple[str, list[str]]], directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.do("update directory.sync_runs set finished_at = now()")
+    soon = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=10)
+    extra = json.dumps({"expires": soon.isoformat()})
+    monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_OAK", json.dumps({"conn_type": "http", "host": "x", "extra": extra}))
+    watching.watch()
+    watching.watch()
+    assert [to for subject, to in sent if "the secret for generic ends in" in subject] == [["help@example.org"]]

@@ -77,6 +77,24 @@ from (
     join s_terms as other on other.parent_id = t.term_id or other.term_id = t.parent_id
     where t.term_id = any (%(selected)s::text[]) and other.term_id <> all (%(selected)s::text[]) and other.classes > 0
     union all
+    -- A feed that stands still looks like a quiet week; only the bytes tell.
+    select 'warning', same.resource, null, same.resource || '.identical',
+           (same.nights + 1) || ' nights in a row the SIS sent the very same ' || same.resource || ', byte for byte.',
+           'Outside the holidays, ask whether the SIS still refreshes its OneRoster data.'
+    from (
+        select today.resource, count(*) as nights, bool_and(before.digest = today.digest) as identical
+        from jsonb_each_text(%(digests)s::jsonb) as today (resource, digest)
+        cross join lateral (
+            select r.collections -> today.resource ->> 'sha256' as digest
+            from directory.sync_runs as r
+            where r.district = %(district)s and r.run_no < %(run_no)s and r.kind = 'nightly' and r.loaded_at is not null
+            order by r.run_no desc limit %(identical_nights)s - 1
+        ) as before
+        where today.resource in ('users', 'enrollments') and today.digest <> ''
+        group by today.resource
+    ) as same
+    where same.identical and same.nights = %(identical_nights)s - 1
+    union all
     select 'warning', 'users', null, 'snapshot.unproven', %(unproven_because)s || ' Nobody was archived or taken off a list.',
            'Find out why in the run''s tasks "extract"; if the smaller numbers are right, run once with {"accept_smaller": true}.'
     where not %(proven)s
