@@ -17,4 +17,4 @@ def test_eight_nights_stand_well_on_a_phone_and_on_a_desk(tmp_path: Path) -> Non
 def test_text_parts_are_readable_as_they_are() -> None:
     for name, night in EIGHT.items():
         lines = compose(night).text.splitlines()
-        assert lines[0].isupper() and max(map(len, lines)) <= 120, name
+        assert lines[0].isupper() and max(map(len, lines)) <= 90, name

@@ -86,8 +86,9 @@ def history(directory: Any, run_id: str) -> tuple[str, dict[str, int]]:
 def test_a_mass_archive_waits_for_an_answer(
     option: str, api: AirflowApi, directory: Any, missing: Callable[[int], None], live_stack: Home
 ) -> None:
-    words = "archives wait for your answer"
+    words = "Waiting for you"
     told = len(mails(live_stack, words))
+    results = len(mails(live_stack, "roster sync"))
     before = {school: active_students(directory, school) for school in ("school-1", "school-2", "school-3")}
     leaving = before["school-1"] * 40 // 100
     missing(40)
@@ -102,7 +103,6 @@ def test_a_mass_archive_waits_for_an_answer(
     assert f"| student | {counts['archive_held']} | {before['school-1']} |" in action["body"]
 
     assert len(mails(live_stack, words)) == told + 1
-    assert f"{counts['archive_held']} {words}" in mails(live_stack, words)[-1]["subject"]
 
     answer(api, run_id, option)
     assert ended(api, run_id) == "success"
@@ -112,6 +112,14 @@ def test_a_mass_archive_waits_for_an_answer(
     assert (state, after["archived"]) == (("completed_with_errors", archived) if archived else ("held", 0))
     assert active_students(directory, "school-1") == before["school-1"] - archived
     assert active_students(directory, "school-2") == before["school-2"]
+
+    # One mail asked, one tells how it ended; the second has no question any more.
+    every = mails(live_stack, "roster sync")
+    assert len(every) == results + 2 and len(mails(live_stack, words)) == told + 1
+    assert ("Done, with problems" if archived else "Archives held back") in every[-1]["subject"]
+    reason = directory.execute("select reason from directory.sync_runs where run_id = %s", (run_id,)).fetchone()[0]
+    if not archived:
+        assert reason.startswith(f"{counts['archive_held']} archives were rejected by ")
 
     missing(0)
     run_id = api.trigger(DAG_ID, {})

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_nobody_is_named_anywhere(live_stack: Home) -> None:
     for where, text in texts(live_stack):
         seen.add(Path(where.split(":")[0]).suffix)
         words = [word.casefold() for word in _WORDS.findall(text)]
-        found += [(where, pair) for pair in zip(words, words[1:], strict=False) if pair in names]
+        found += [(where, pair) for pair in pairwise(words) if pair in names]
         found += [(where, one) for one in _ADDRESS.findall(text) if one.casefold() in addresses]
         found += [(where, one) for one in re.findall(r"\d[\d ().-]{6,}\d", text) if re.sub(r"\D", "", one) in numbers]
     assert {".log", ".zip", ".eml"} <= seen

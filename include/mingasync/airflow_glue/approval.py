@@ -48,11 +48,14 @@ class ApproveArchive(HITLOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Release the held archives when the answer was Approve."""
+        """Release the held archives when the answer was Approve; write down who answered what."""
         answer = super().execute_complete(context, event)
+        # Airflow's own default, taken when the time is over, comes from nobody.
+        who = (answer.get("responded_by_user") or {}).get("name")
         if APPROVE in answer["chosen_options"]:
-            who = (answer.get("responded_by_user") or {}).get("name", "unknown")
-            nightly.approve_held(who)
+            nightly.approve_held(who or "unknown")
+        else:
+            nightly.reject_held(who)
         return None
 
 

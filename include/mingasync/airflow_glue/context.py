@@ -145,18 +145,19 @@ def snapshot_of(run: Run) -> Snapshot:
 
 
 def links(district: District, run: Run) -> dict[str, str]:
-    """Where a reader of the mail can look further: the run in Airflow, its page in the console, Required Actions."""
+    """Where a reader of the mail can look further: the run in Airflow, its page in the console, its Required Action."""
     from urllib.parse import quote, urlsplit
 
     from airflow.configuration import conf
 
+    run_id = quote(run.run_id, safe="")
     base = (conf.get("api", "base_url", fallback=None) or "http://localhost:8080").rstrip("/")
     # Airflow shows the console in a frame and mirrors the frame's whole path behind /plugin/rostering.
     console = f"{base}/plugin/rostering{urlsplit(base).path}/rostering"
     return {
-        "run": f"{base}/dags/{district.dag_id}/runs/{quote(run.run_id, safe='')}",
-        "results": f"{console}/districts/{district.slug}/runs/{quote(run.run_id, safe='')}",
-        "required_actions": f"{base}/required_actions",
+        "run": f"{base}/dags/{district.dag_id}/runs/{run_id}",
+        "results": f"{console}/districts/{district.slug}/runs/{run_id}",
+        "required_actions": f"{base}/dags/{district.dag_id}/runs/{run_id}/tasks/approve/required_actions",
     }
 
 

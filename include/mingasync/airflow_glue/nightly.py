@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -250,18 +249,17 @@ def held_groups() -> list[dict[str, Any]]:
 def announce_hold(groups: list[dict[str, Any]], wait: dt.timedelta) -> None:
     """Show the run as held while it waits, and tell the recipients at once that an answer is needed within ``wait``."""
     from include.mingasync.directory import runs
-    from include.mingasync.results.notices import hold_mail
 
     people = sum(group["people"] for group in groups)
     with _opened() as (district, run, connection, run_no):
-        runs.note(connection, run_no, state="held", reason=f"{people} archives wait for an approval in Required Actions.")
-        until = dt.datetime.now(ZoneInfo(district.timezone)) + wait
+        until = dt.datetime.now(dt.UTC) + wait
+        reason = f"{people} archive{'s wait' if people != 1 else ' waits'} for an approval in Required Actions."
+        runs.note(connection, run_no, state="held", reason=reason, answer_until=until)
         if run.send_email:
-            notice = hold_mail(district, groups, context.links(district, run)["required_actions"], until)
             try:
-                _send_once(connection, run, _settings(connection, run_no), f"held in {run.run_id}", lambda: notice)
+                _mail_results(district, run, connection, _settings(connection, run_no), f"held in {run.run_id}")
             except MailRefused as refusal:
-                # The answer matters more than the notice: the results mail tells of it again.
+                # The night goes on waiting; the watchdog sends the mail once the server is back.
                 log.warning("%s", refusal)
 
 
@@ -271,6 +269,15 @@ def approve_held(who: str) -> None:
 
     with _opened() as (_, _, connection, run_no):
         log.info("%s held archives released", approve(connection, run_no, who))
+
+
+def reject_held(who: str | None) -> None:
+    """Write down that the archives held in this run were rejected, or, without ``who``, that nobody answered in time."""
+    from include.mingasync.directory.archive import reject
+
+    with _opened() as (_, _, connection, run_no):
+        reject(connection, run_no, who)
+        log.info("The held archives were %s; nobody was archived by them", "rejected" if who else "not answered in time")
 
 
 def archive() -> dict[str, object]:
@@ -288,8 +295,10 @@ def notify() -> str:
     with _opened() as (district, run, connection, run_no):
         state = _close(connection, run_no)
         row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
-        if state not in ("skipped", "superseded") and run.send_email and row and row[0]:
-            _mail_results(district, run, connection, _settings(connection, run_no))
+        if state != "skipped" and run.send_email and row and row[0]:
+            # A run started by hand that asks for a mail gets its own; the clock's runs share one mail a night.
+            kind = "results" if run.kind in ("nightly", "backfill") else f"results of {run.run_id}"
+            _mail_results(district, run, connection, _settings(connection, run_no), kind)
         log.info("Verdict: %s", state)
         return state
 
@@ -313,7 +322,7 @@ def _close(connection: psycopg.Connection[Any], run_no: int) -> str:
     return verdict
 
 
-def _mail_results(district: District, run: Run, connection: psycopg.Connection[Any], settings: Settings) -> None:
+def _mail_results(district: District, run: Run, connection: psycopg.Connection[Any], settings: Settings, kind: str) -> None:
     from include.mingasync.results.mail import compose
     from include.mingasync.results.night import read_night
 
@@ -321,13 +330,11 @@ def _mail_results(district: District, run: Run, connection: psycopg.Connection[A
         attach = settings.results_email.attach_changes
         return compose(read_night(connection, district, run.run_id, context.links(district, run), attach_changes=attach))
 
-    # A run started by hand that asks for a mail gets its own; the clock's runs share one mail a night.
-    kind = "results" if run.kind in ("nightly", "backfill") else f"results of {run.run_id}"
     _send_once(connection, run, settings, kind, made)
 
 
-def send_again(connection: psycopg.Connection[Any], district: District, run_id: str) -> None:
-    """Mail the results of a run whose own tries the mail server refused; MailRefused when it still does."""
+def send_again(connection: psycopg.Connection[Any], district: District, run_id: str, kind: str) -> None:
+    """Send a mail of a run whose own tries the mail server refused; MailRefused when it still does."""
     row = connection.execute(
         "select kind, logical_date, night, run_no from directory.sync_runs where district = %s and run_id = %s",
         (district.slug, run_id),
@@ -335,7 +342,7 @@ def send_again(connection: psycopg.Connection[Any], district: District, run_id: 
     if row is not None:
         run_kind, logical_date, night, run_no = row
         run = Run(district.slug, run_id, run_kind, logical_date, night, send_email=True)
-        _mail_results(district, run, connection, _settings(connection, run_no))
+        _mail_results(district, run, connection, _settings(connection, run_no), kind)
 
 
 def _send_once(connection: psycopg.Connection[Any], run: Run, settings: Settings, kind: str, made: Callable[[], Mail]) -> None:
@@ -353,7 +360,7 @@ def _send_once(connection: psycopg.Connection[Any], run: Run, settings: Settings
         log.info("The mail of this night was sent already")
         return
     try:
-        send_mail(made(), valid)
+        send_mail(made(), valid, thread=f"{run.district}.{run.night}", kind=kind)
     except MailRefused as refusal:
         outbox.failed(connection, run, str(refusal), kind)
         raise

@@ -134,9 +134,9 @@ def _send_what_was_refused(post: _Post, district: District) -> None:
     from include.mingasync.airflow_glue.nightly import send_again
     from include.mingasync.results import outbox
 
-    for run_id in outbox.waiting(post.connection, district.slug):
+    for run_id, kind in outbox.waiting(post.connection, district.slug):
         try:
-            send_again(post.connection, district, run_id)
+            send_again(post.connection, district, run_id, kind)
             post.sent += 1
         except MailRefused:
             post.refused += 1

@@ -32,7 +32,7 @@ STATES = {
         "Held",
         "held",
         "‖",
-        "More would be archived than the safety limits allow; that part waits for an approval.",
+        "More would be archived than the safety limits allow; that part was held, and these people stay active.",
     ),
     "failed": State("Failed", "bad", "✕", "A task failed. Open the run in Airflow: the task's log says why."),
     "skipped": State("Skipped", "quiet", "–", "Nothing was to be done that night, by the district's own settings."),

@@ -36,11 +36,21 @@ def approve(connection: psycopg.Connection[Any], run_no: int, by: str) -> int:
         released = connection.execute(
             "update directory.changes set status = 'planned' where run_no = %s and status = 'held'", (run_no,)
         ).rowcount
-        connection.execute(
-            "update directory.sync_runs set approved_by = %s, approved_at = now() where run_no = %s and approved_by is null",
-            (by, run_no),
-        )
+        _answered(connection, run_no, "approved", by)
     return released
+
+
+def reject(connection: psycopg.Connection[Any], run_no: int, by: str | None) -> None:
+    """Keep the held archives of a run held for good; ``by`` is None when nobody answered in time."""
+    with connection.transaction():
+        _answered(connection, run_no, "rejected" if by else "none", by)
+
+
+def _answered(connection: psycopg.Connection[Any], run_no: int, answer: str, by: str | None) -> None:
+    connection.execute(
+        "update directory.sync_runs set answer = %s, answered_by = %s, answered_at = now() where run_no = %s",
+        (answer, by, run_no),
+    )
 
 
 def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Counts:

@@ -21,7 +21,8 @@ def open_run(connection: Connection, run: Run) -> int:
             """
             insert into directory.sync_runs (district, run_id, kind, logical_date, night)
             values (%s, %s, %s, %s, %s)
-            on conflict (district, run_id) do update set state = 'running', reason = null, finished_at = null
+            on conflict (district, run_id) do update set state = 'running', reason = null, finished_at = null,
+                answer = null, answered_by = null, answered_at = null, answer_until = null
             returning run_no
             """,
             (run.district, run.run_id, run.kind, run.logical_date, run.night),
@@ -42,7 +43,7 @@ def note(connection: Connection, run_no: int, **values: Any) -> None:
     """Write columns of a run's row; mappings and lists are stored as JSON."""
     allowed = {
         "settings", "counts", "snapshot_at", "snapshot_url", "collections", "proven", "unproven_because",
-        "state", "reason", "finished_at", "loaded_at", "approved_by", "approved_at",
+        "state", "reason", "finished_at", "loaded_at", "answer_until",
     }  # fmt: skip
     unknown = set(values) - allowed
     if unknown:
@@ -84,18 +85,29 @@ def known_until(connection: Connection, district: str) -> dt.date | None:
 
 def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     """The state that a run has earned once all its tasks are done, with its reason in plain words."""
-    held, errors, unproven = connection.execute(
+    held, errors, unproven, answer, who = connection.execute(
         """
         select (select count(*) from directory.changes where run_no = %(run)s and status = 'held'),
                (select count(*) from directory.sync_issues where run_no = %(run)s and severity in ('error', 'critical')),
-               (select unproven_because from directory.sync_runs where run_no = %(run)s)
+               unproven_because, answer, answered_by
+        from directory.sync_runs where run_no = %(run)s
         """,
         {"run": run_no},
-    ).fetchone() or (0, 0, None)
+    ).fetchone() or (0, 0, None, None, None)
     if held:
-        return "held", f"{held} people would be archived, more than the safety limits allow; they stay active until approved."
+        return "held", _why_held(held, answer, who)
     if unproven:
         return "completed_with_errors", f"{unproven} Nobody was archived or taken off a list."
     if errors:
         return "completed_with_errors", f"{errors} records were set aside or could not be used; see the issues."
     return "success", None
+
+
+def _why_held(people: int, answer: str | None, who: str | None) -> str:
+    archives = "1 archive" if people == 1 else f"{people} archives"
+    was, stay = ("was", "this person stays") if people == 1 else ("were", "these people stay")
+    if answer == "rejected":
+        return f"{archives} {was} rejected by {who}; {stay} active."
+    if answer == "none":
+        return f"{archives} got no answer in time, which counts as rejected; {stay} active. The next night asks again."
+    return f"{archives} {was} held, more than the safety limits allow, and this run could ask nobody; {stay} active."

@@ -17,9 +17,7 @@ from include.mingasync.settings import Quiet, Settings
 LATE_AFTER = dt.timedelta(hours=26)
 #: One alarm a day and district, however often the watchdog looks.
 _AGAIN_AFTER = dt.timedelta(hours=24)
-
-
-#: Told of once so many days ahead, and again; the last time may be the day after.
+#: A secret's end is told of when so many days are left, once each.
 _BEFORE_A_SECRET_ENDS = (0, 3, 14)
 
 

@@ -16,7 +16,7 @@ from include.mingasync.results.night import Night
 _VERDICTS = {
     "success": "All good",
     "completed_with_errors": "Done, with problems",
-    "held": "Waiting for you",
+    "held": "Archives held back",
     "failed": "Failed",
     "superseded": "Not needed",
     "skipped": "Skipped",
@@ -67,8 +67,9 @@ def compose(night: Night) -> Mail:
     """The mail of a night, as HTML and as text."""
     values: dict[str, Any] = {
         "night": night,
-        "verdict": _VERDICTS[night.state],
+        "verdict": verdict(night),
         "sentence": sentence(night),
+        "until": f"{night.answer_until:%Y-%m-%d %H:%M %Z}" if night.answer_until else "",
         "unchanged": what_was_not_changed(night),
         "people": [(title, _people_row(night.counts["people"][role])) for role, title in _ROLES.items()],
         "lists": [(title, night.counts["lists"][kind]) for kind, title in _LISTS.items()],
@@ -76,12 +77,17 @@ def compose(night: Night) -> Mail:
     }
     # Subjects sort by district and date, and one district's mails stand together.
     name = " ".join(night.district.split())
-    subject = f"{name} roster sync {night.night.isoformat()}: {_VERDICTS[night.state]}, {_moves(night)}"
+    subject = f"{name} roster sync {night.night.isoformat()}: {verdict(night)}, {_moves(night)}"
     attachments: tuple[tuple[str, bytes], ...] = ()
     if night.changes is not None:
         attachments = ((f"{night.slug}-{night.night.isoformat()}-changes.csv", as_csv(night.changes)),)
     html, text = render("results.html", values), render("results.txt", values)
     return Mail(subject, html, text, attachments)
+
+
+def verdict(night: Night) -> str:
+    """The verdict in a few words."""
+    return "Waiting for you" if night.answer_until else _VERDICTS[night.state]
 
 
 def _people_row(own: dict[str, int]) -> dict[str, int]:
@@ -108,11 +114,12 @@ def sentence(night: Night) -> str:
         return f"The sync did not finish. {night.reason or ''}".strip() + done
     if night.state in ("superseded", "skipped"):
         return night.reason or "Nothing was changed and nothing needs to be done."
-    if night.state == "held":
-        return night.reason or "Archives wait for an approval."
     moves = f"{_moves(night)}, {_total(night, 'updated')} updated."
     if not _changed(night):
         moves = "Nothing changed: everybody here is as the SIS says."
+    if night.state == "held":
+        rest = f"Everything else of the night is done: {moves}" if _changed(night) else "Nothing else changed."
+        return f"{night.reason or 'Archives were held.'} {rest}"
     return f"{moves} {night.reason}" if night.reason else moves
 
 

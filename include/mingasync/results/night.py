@@ -49,6 +49,8 @@ class Night:
     started_at: dt.datetime
     finished_at: dt.datetime | None
     links: Mapping[str, str] = field(default_factory=dict)
+    #: until when an answer about the held archives is awaited; None when none is, or it came, or the time is over
+    answer_until: dt.datetime | None = None
     #: issues new, still there and fixed since the night before; None when there was none
     trend: Mapping[str, int] | None = None
     # None unless the district asked for them: they hold names.
@@ -71,13 +73,14 @@ def read_night(
     from include.mingasync.directory.counts import empty_counts
 
     row = connection.execute(
-        """select run_no, night, kind, state, reason, counts, started_at, finished_at
+        """select run_no, night, kind, state, reason, counts, started_at, finished_at,
+                  case when state = 'held' and finished_at is null then answer_until end
            from directory.sync_runs where district = %s and run_id = %s""",
         (district.slug, run_id),
     ).fetchone()
     if row is None:
         raise MingaSyncError(f"{district.name} has no run {run_id} in its history.")
-    run_no, night, kind, state, reason, counts, started_at, finished_at = row
+    run_no, night, kind, state, reason, counts, started_at, finished_at, answer_until = row
     zone = ZoneInfo(district.timezone)
     return Night(
         district=district.name,
@@ -93,6 +96,7 @@ def read_night(
         started_at=started_at.astimezone(zone),
         finished_at=finished_at.astimezone(zone) if finished_at else None,
         links=links or {},
+        answer_until=answer_until.astimezone(zone) if answer_until else None,
         trend=_trend(connection, run_no),
         changes=applied_changes(connection, district.slug, run_id) if attach_changes else None,
     )

@@ -1,10 +1,9 @@
-"""The short mails: a district without a good night, a quiet range about to begin or end."""
+"""The short mails: a district without a good night, a secret about to end, a quiet range about to begin or end."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from include.mingasync.district import District
 from include.mingasync.results.lateness import Late
@@ -29,24 +28,6 @@ def late_mail(late: Sequence[Late], links: Mapping[str, str]) -> Mail:
     return _mail(title, lines, [cure, safe])
 
 
-def hold_mail(district: District, groups: Sequence[Mapping[str, Any]], link: str, until: dt.datetime) -> Mail:
-    """The notice that archives wait for an answer; ``groups`` as ``directory.archive.held`` gives them."""
-    people = sum(group["people"] for group in groups)
-    title = f"{people} archive{'s' * (people != 1)} wait for your answer in {district.name}"
-    lines = [
-        (f"{group['people']} of {group['of']} {group['role']}s of {group['school']} are gone from the SIS.", None)
-        for group in groups
-    ]
-    what = (
-        "Why: that is more than the safety limits allow, so a person has to say whether they really left. Often the SIS "
-        "stopped sharing a grade or a school: look there first."
-    )
-    do = f"What to do: approve or reject it in Airflow's Required Actions: {link}"
-    when = f"Without an answer until {until:%Y-%m-%d %H:%M} ({district.timezone}) it counts as rejected."
-    safe = "What was not changed: these people stay active and keep their access. Everything else of this night is done."
-    return _mail(title, lines, [what, do, when, safe])
-
-
 def secret_mail(district: District, ends: dt.date, today: dt.date) -> Mail:
     """The notice that the secret of a district's SIS ends."""
     left = (ends - today).days
@@ -54,8 +35,8 @@ def secret_mail(district: District, ends: dt.date, today: dt.date) -> Mail:
     title = f"{district.name}: the secret for {district.sis.name} {when}"
     line = "After that day the SIS refuses to be read: nobody new gets access, and nobody who left loses it."
     cure = (
-        f"What to do: have a new secret made in {district.sis.name}, put it into the Connection {district.connection_id}, and write "
-        'its end into the extra "expires".'
+        f"What to do: have a new secret made in {district.sis.name}, put it into the Connection {district.connection_id}, "
+        'and write its end into the extra "expires".'
     )
     return _mail(title, [(line, None)], [cure, "What was not changed: nothing yet."])
 

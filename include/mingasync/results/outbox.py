@@ -39,20 +39,21 @@ def failed(connection: psycopg.Connection[Any], run: Run, problem: str, kind: st
     _mark(connection, "problem = %s", run, kind, (problem,))
 
 
-def waiting(connection: psycopg.Connection[Any], district: str) -> list[str]:
-    """The runs of the last two days whose results mail no server took, once their own tries are over; the oldest first."""
-    rows = connection.execute(
+def waiting(connection: psycopg.Connection[Any], district: str) -> list[tuple[str, str]]:
+    """Run id and kind of the mails of the last two days that no server took, once their own tries are over; the oldest first."""
+    return connection.execute(
         """
-        select runs.run_id
+        select runs.run_id, mails.kind
         from directory.mails as mails join directory.sync_runs as runs using (run_no)
         where mails.district = %s and mails.sent_at is null and mails.problem is not null
-          and (mails.kind = 'results' or mails.kind like 'results of %%')
+          and (mails.kind like 'results%%'
+               -- Nobody needs to be asked for an answer that came.
+               or mails.kind like 'held in %%' and runs.state = 'held' and runs.finished_at is null)
           and mails.claimed_at between now() - interval '2 days' and now() - interval '15 minutes'
         order by mails.claimed_at
         """,
         (district,),
     ).fetchall()
-    return [run_id for (run_id,) in rows]
 
 
 def _mark(connection: psycopg.Connection[Any], change: str, run: Run, kind: str, values: tuple[str, ...]) -> None:

@@ -172,13 +172,14 @@ def test_a_run_shows_the_settings_it_used_and_what_it_read(console: Console) -> 
         collections={"users": {"rows": 3700}, "orgs": {}},
         proven=False,
         unproven_because="The resource 'users' shrank by half.",
-        approved_by="robin",
+        answer="approved",
+        answered_by="robin",
     )
     page = words(console.page(f"/districts/oak/runs/{quote(run_id, safe='')}"))
     assert '"new_lists_public": true' in page
     assert "orgs – users 3,700" in page
     assert "The resource 'users' shrank by half." in page
-    assert "Archive approved robin" in page
+    assert "Archive approved by robin" in page
 
 
 def test_a_district_sees_nothing_of_another_even_where_run_ids_are_the_same(console: Console) -> None:

@@ -47,3 +47,17 @@ def test_memberships_and_their_history_move_over(database: str) -> None:
         assert rows(at, noon + dt.timedelta(days=1)) == rows(
             "select person_id, member_role from directory.list_members order by 1, 2"
         )
+
+
+def test_approvals_of_old_stay(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        schema.upgrade(connection, "0004")
+        connection.execute(
+            "insert into directory.sync_runs (district, run_id, kind, logical_date, night, approved_by, approved_at)"
+            " values ('oak', 'one', 'nightly', now(), now(), 'kim', '2026-11-01 09:00Z'), ('oak', 'two', 'nightly', now(), now(), null, null)"
+        )
+        schema.bring_to_head(connection)
+        answers = connection.execute(
+            "select answer, answered_by, answered_at::text is not null from directory.sync_runs order by run_no"
+        )
+        assert answers.fetchall() == [("approved", "kim", True), (None, None, False)]

@@ -10,7 +10,7 @@ import pytest
 from include.mingasync.directory import runs
 from include.mingasync.district import District
 from include.mingasync.results.lateness import claim, expiring, how_late, quiet_notices, sent
-from include.mingasync.results.notices import hold_mail, late_mail, quiet_mail, secret_mail
+from include.mingasync.results.notices import late_mail, quiet_mail, secret_mail
 from include.mingasync.settings import Settings
 from tests.integration.directory.world import Directory, Sis, user
 
@@ -113,17 +113,6 @@ def test_the_mails_say_what_is_wrong_what_to_do_and_what_was_not_changed(directo
         assert "https://air.example.org/r" in part and "nobody was archived" in part
     (notice,) = quiet_notices(settings(quiet=[{"from": "2026-11-25", "to": "2026-11-29", "mode": "pause"}]), TODAY)
     assert "is paused from 2026-11-25 to 2026-11-29" in quiet_mail(oak, notice[0], notice[2]).text
-
-
-def test_the_notice_of_a_hold_says_who_why_what_to_do_by_when_and_what_is_safe(oak: District) -> None:
-    groups = [{"school": "North High", "role": "student", "people": 112, "of": 400}]
-    mail = hold_mail(oak, groups, "https://air.example.org/required_actions", dt.datetime(2026, 11, 25, 1, 50))
-    assert mail.subject == "MingaSync: 112 archives wait for your answer in Oak Valley"
-    for part in (mail.html, mail.text):
-        told = " ".join(part.split())
-        assert "112 of 400 students of North High are gone from the SIS." in told
-        assert "https://air.example.org/required_actions" in told
-        assert "2026-11-25 01:50 (America/Chicago)" in told and "stay active and keep their access" in told
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pandas as pd
 import pytest
 
 from include.mingasync.directory import issues, runs
+from include.mingasync.directory.archive import reject
 from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.mail import compose
@@ -52,6 +55,41 @@ def test_a_held_night_names_school_and_numbers(directory: Directory, oak: Distri
     assert "5 of 10 students of School S1 would be archived" in " ".join(
         compose(night).html.replace('<span class="number">', "").replace("</span>", "").split()
     )
+
+
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [
+        ("kim", "5 archives were rejected by kim; these people stay active."),
+        (
+            None,
+            "5 archives got no answer in time, which counts as rejected; these people stay active. The next night asks again.",
+        ),
+    ],
+)
+def test_a_hold_asks_while_it_waits_and_tells_the_answer_afterwards(
+    directory: Directory, oak: District, by: str | None, reason: str
+) -> None:
+    directory.settings = everything_on(safety={"archive_percent": 10, "archive_minimum": 2})
+    directory.night(Sis(users=[user(f"u{number}") for number in range(10)]), run_id="first")
+    directory.night(Sis(users=[user(f"u{number}") for number in range(5)]), run_id="second")
+    number = directory.value("select run_no from directory.sync_runs where run_id = 'second'")
+    until = dt.datetime(2026, 11, 25, 7, 50, tzinfo=dt.UTC)
+    runs.note(directory.connection, number, state="held", reason="5 archives wait.", answer_until=until)
+    mail = compose(read_night(directory.connection, oak, "second"))
+    assert "Waiting for you" in mail.subject and "Without an answer until 2026-11-25 01:50 CST" in mail.text
+
+    reject(directory.connection, number, by)
+    finished(directory, "second")
+    night = read_night(directory.connection, oak, "second")
+    assert (night.state, night.reason, night.answer_until) == ("held", reason, None)
+    assert "Archives held back" in compose(night).subject
+
+    # The run is started over: what was answered before counts no more.
+    directory.open(run_id="second")
+    assert directory.rows("select answer, answered_by, answer_until from directory.sync_runs where run_id = 'second'") == [
+        (None, None, None)
+    ]
 
 
 def test_issues_are_grouped_by_cause_the_gravest_first(directory: Directory, oak: District) -> None:

@@ -6,15 +6,18 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
-from include.mingasync.airflow_glue import context, mail, watching
+from include.mingasync.airflow_glue import context, watching
 from include.mingasync.errors import MailRefused
+from include.rehearsal.mailsink import MailFolder, smtp_server
 from tests.integration.directory.world import Directory, Sis, user
+from tests.integration.rehearsal.test_server import free_port
 
 OAK = """
 name: Oak Valley
@@ -24,17 +27,38 @@ contact: {name: Sam, email: sam@example.org}
 """
 
 
+class Mails:
+    """What a real mail server took, and whether it takes anything."""
+
+    def __init__(self, folder: MailFolder) -> None:
+        self.folder = folder
+
+    def __iter__(self) -> Iterator[tuple[str, list[str]]]:
+        """Subjects and recipients, the oldest first."""
+        return ((mail["Subject"], str(mail["To"]).split(", ")) for _, mail in reversed(self.folder.mails()))
+
+    def about(self, words: str) -> list[EmailMessage]:
+        """Those with these words in their subject, the oldest first."""
+        return [mail for _, mail in reversed(self.folder.mails()) if words in mail["Subject"]]
+
+    @contextmanager
+    def refused(self) -> Iterator[None]:
+        """Within, the server takes nothing."""
+        self.folder.refuse = True
+        yield
+        self.folder.refuse = False
+
+
 @pytest.fixture
-def sent(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
-    """Subjects and recipients of the mails that the server took."""
+def sent(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mails]:
+    """The mails that the server took."""
     (tmp_path / "oak.yaml").write_text(OAK, encoding="utf-8")
     (tmp_path / "elm.yaml").write_text(OAK.replace("Oak", "Elm"), encoding="utf-8")
     monkeypatch.setenv("MINGASYNC_DISTRICTS_DIR", str(tmp_path))
     monkeypatch.setenv("MINGASYNC_SUPPORT_EMAIL", "help@example.org")
     monkeypatch.setattr(context, "settings_text", lambda district: '{"automatic_rostering": true}')
     monkeypatch.setattr(context, "links", lambda district, run: {"results": f"https://air/{run.run_id}", "run": "https://air"})
-    taken: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(mail, "send_mail", lambda one, to: taken.append((one.subject, to)))
+    monkeypatch.setattr(context, "nobody_can_answer", lambda: False)
 
     @contextmanager
     def here() -> Iterator[Any]:
@@ -44,74 +68,100 @@ def sent(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     directory.night(Sis(users=[user("u1")]))
     long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(hours=30)
     directory.do("update directory.sync_runs set state = 'success', finished_at = %s", long_ago)
-    return taken
+    folder, port = MailFolder(tmp_path / "mails"), free_port()
+    extra = json.dumps({"disable_ssl": True, "disable_tls": True, "from_email": "Roster sync <sync@example.org>"})
+    server = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server))
+    with smtp_server(folder, port):
+        yield Mails(folder)
 
 
-def test_support_and_contact_are_told_once(sent: list[tuple[str, list[str]]]) -> None:
+def test_support_and_contact_are_told_once(sent: Mails) -> None:
     assert watching.watch() == {"late": 1, "mails": 2}
     assert [to for _, to in sent] == [["help@example.org"], ["sam@example.org"]]
     assert watching.watch() == {"late": 1, "mails": 0}
-    assert len(sent) == 2
+    assert len(list(sent)) == 2
 
 
-def test_a_mail_that_was_refused_is_tried_again(sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(one: Any, to: list[str]) -> None:
-        raise MailRefused("The mail could not be sent.")
-
-    with monkeypatch.context() as down:
-        down.setattr(mail, "send_mail", refuse)
-        down.setattr(context, "nobody_can_answer", lambda: False)
-        with pytest.raises(MailRefused, match="2 mails were not taken"):
-            watching.watch()
+def test_a_mail_that_was_refused_is_tried_again(sent: Mails) -> None:
+    with sent.refused(), pytest.raises(MailRefused, match="2 mails were not taken"):
+        watching.watch()
+    assert list(sent) == []
     assert watching.watch() == {"late": 1, "mails": 2}
 
 
-def test_settings_that_cannot_be_read_excuse_nobody(sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_cannot_be_read_excuse_nobody(sent: Mails, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "settings_text", lambda district: "{")
     assert watching.watch()["late"] == 1
 
 
-def test_the_contact_hears_of_a_pause_the_day_before(sent: list[tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_contact_hears_of_a_pause_the_day_before(sent: Mails, monkeypatch: pytest.MonkeyPatch) -> None:
     tomorrow = dt.datetime.now(dt.UTC).astimezone(watching.ZoneInfo("America/Chicago")).date() + dt.timedelta(days=1)
     quiet = f'[{{"from": "{tomorrow}", "to": "2099-01-01", "mode": "pause"}}]'
     text = f'{{"automatic_rostering": true, "quiet": {quiet}}}'
     monkeypatch.setattr(context, "settings_text", lambda district: text)
     assert [watching.watch()["mails"], watching.watch()["mails"]] == [3, 0]
-    assert sent[-1] == ("MingaSync: Oak Valley: quiet time begins tomorrow", ["sam@example.org"])
+    assert list(sent)[-1] == ("MingaSync: Oak Valley: quiet time begins tomorrow", ["sam@example.org"])
 
 
-def test_a_results_mail_that_was_refused_all_night_goes_out_once_the_server_is_back(
-    sent: list[tuple[str, list[str]]], directory: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def refused_an_hour_ago(directory: Directory, kind: str) -> None:
+    """The mail of the last run, which its own tries could not send."""
     asked = {"results_email": {"enabled": True, "recipients": ["sam@example.org"]}}
-    directory.do("update directory.sync_runs set settings = %s, finished_at = now()", Jsonb(asked))
+    directory.do("update directory.sync_runs set settings = %s", Jsonb(asked))
     directory.do(
         "insert into directory.mails (district, night, run_no, kind, recipients, problem, claimed_at)"
-        " select district, night, run_no, 'results', array['sam@example.org'], 'refused', now() - interval '1 hour'"
-        " from directory.sync_runs"
+        " select district, night, run_no, %s, array['sam@example.org'], 'refused', now() - interval '1 hour'"
+        " from directory.sync_runs",
+        kind,
     )
 
-    def refuse(one: Any, to: list[str]) -> None:
-        raise MailRefused("The mail could not be sent.")
 
-    with monkeypatch.context() as down:
-        down.setattr(mail, "send_mail", refuse)
-        with pytest.raises(MailRefused, match="1 mails were not taken"):
-            watching.watch()
+def test_a_results_mail_that_was_refused_all_night_goes_out_once_the_server_is_back(sent: Mails, directory: Directory) -> None:
+    directory.do("update directory.sync_runs set finished_at = now()")
+    refused_an_hour_ago(directory, "results")
+    with sent.refused(), pytest.raises(MailRefused, match="1 mails were not taken"):
+        watching.watch()
     directory.do("update directory.mails set claimed_at = now() - interval '1 hour' where kind = 'results'")
     watching.watch()
     watching.watch()
-    assert [to for subject, to in sent if "roster sync" in subject] == [["sam@example.org"]]
+    (mail,) = sent.about("roster sync")
+    assert mail["To"] == "sam@example.org"
     assert directory.value("select sent_at is not null and problem is null from directory.mails where kind = 'results'")
 
 
-def test_a_secret_that_ends_is_told_once_a_step(
-    sent: list[tuple[str, list[str]]], directory: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_question_that_was_refused_is_asked_again_while_the_run_still_waits(sent: Mails, directory: Directory) -> None:
+    refused_an_hour_ago(directory, "held in run-1")
+    directory.do("update directory.sync_runs set finished_at = now()")
+    watching.watch()
+    assert sent.about("Waiting for you") == []
+    directory.do("update directory.sync_runs set state = 'held', finished_at = null, answer_until = now() + interval '9 hours'")
+    watching.watch()
+    watching.watch()
+    (mail,) = sent.about("Waiting for you")
+    assert "Without an answer until" in mail.get_body(("plain",)).get_content()
+
+
+def test_the_mails_of_a_night_stand_together_and_each_is_told_apart(sent: Mails, directory: Directory) -> None:
+    directory.do("update directory.sync_runs set finished_at = now()")
+    for kind in ("results", "results of run-1"):
+        refused_an_hour_ago(directory, kind)
+    watching.watch()
+    one, other = sent.about("roster sync")
+    assert one["References"] == other["References"] and one["Message-ID"] != other["Message-ID"]
+    assert one["Message-ID"].endswith("@example.org>") and one["Auto-Submitted"] == "auto-generated"
+    # The answer to the mail got lost, and it is sent again: to a reader it is the same mail.
+    directory.do("update directory.mails set sent_at = null, problem = 'lost', claimed_at = now() - interval '1 hour'")
+    watching.watch()
+    assert {mail["Message-ID"] for mail in sent.about("roster sync")} == {one["Message-ID"], other["Message-ID"]}
+    assert len(sent.about("roster sync")) == 4
+
+
+def test_a_secret_that_ends_is_told_once_a_step(sent: Mails, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
     directory.do("update directory.sync_runs set finished_at = now()")
     soon = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=10)
     extra = json.dumps({"expires": soon.isoformat()})
     monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_OAK", json.dumps({"conn_type": "http", "host": "x", "extra": extra}))
     watching.watch()
     watching.watch()
-    assert [to for subject, to in sent if "the secret for generic ends in" in subject] == [["help@example.org"]]
+    (mail,) = sent.about("the secret for generic ends in")
+    assert mail["To"] == "help@example.org"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from include.mingasync.directory.counts import empty_counts
 from include.mingasync.results.night import Cause, Night
@@ -44,13 +45,15 @@ EIGHT: dict[str, Night] = {
     "nothing changed": night("success", people={"unchanged": 5044}),
     "held": night(
         "held",
-        "112 people would be archived, more than the safety limits allow; they stay active until approved.",
+        "112 archives wait for an approval in Required Actions.",
         people={"created": 2, "archive_held": 112},
         held=HELD,
+        finished_at=None,
+        answer_until=dt.datetime(2026, 11, 25, 1, 50, tzinfo=ZoneInfo("America/Chicago")),
     ),
     "rejected": night(
         "held",
-        "112 archives were rejected by kim; they stay active.",
+        "112 archives were rejected by kim; these people stay active.",
         people={"archive_held": 112},
         held=HELD,
     ),

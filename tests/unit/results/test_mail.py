@@ -15,7 +15,7 @@ VERDICTS = {
     "ordinary": "All good",
     "nothing changed": "All good",
     "held": "Waiting for you",
-    "rejected": "Waiting for you",
+    "rejected": "Archives held back",
     "completed with errors": "Done, with problems",
     "failed at extraction": "Failed",
     "superseded": "Not needed",
@@ -81,8 +81,19 @@ def test_a_held_night_leads_to_the_approval_and_says_how_many_of_how_many() -> N
     assert "112 archives are held by the safety limits; these people stay active." in mail.text
 
 
-def test_a_rejected_night_gives_the_decision_as_its_reason() -> None:
-    assert "112 archives were rejected by kim; they stay active." in compose(EIGHT["rejected"]).text
+def test_a_held_night_says_what_to_look_at_by_when_and_what_is_safe() -> None:
+    mail = compose(EIGHT["held"])
+    for part in (mail.text, " ".join(Words(mail.html).words)):
+        told = " ".join(part.split())
+        assert "112 archives wait for an approval in Required Actions. Everything else of the night is done: 2 joined" in told
+        assert "Without an answer until 2026-11-25 01:50 CST it counts as rejected: these people stay active." in told
+
+
+def test_a_rejected_night_gives_the_decision_as_its_reason_and_asks_no_more() -> None:
+    mail = compose(EIGHT["rejected"])
+    assert "112 archives were rejected by kim; these people stay active." in mail.text
+    for part in (mail.text, mail.html):
+        assert "required_actions" not in part and "Without an answer" not in part
 
 
 def test_a_night_with_errors_names_cause_cure_and_what_was_left_alone() -> None:
@@ -106,7 +117,8 @@ def test_a_failed_night_says_why_and_that_nothing_was_changed() -> None:
 
 
 def test_a_night_that_failed_after_its_load_does_not_claim_that_nothing_changed() -> None:
-    text = compose(night("failed", "Task archive failed; its log says why.", people={"created": 3})).text
+    mail = compose(night("failed", "Task archive failed; its log says why.", people={"created": 3}))
+    text = " ".join(mail.text.split())
     assert "Nothing was changed" not in text
     assert "3 joined, 0 left, 0 updated" in text
 
