@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,6 @@ from include.mingasync.errors import (
 from include.mingasync.run import Run
 
 if TYPE_CHECKING:
-    from include.mingasync.results.mail import Mail
     from include.mingasync.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -139,18 +138,9 @@ def _reason_to_skip(connection: psycopg.Connection[Any], run: Run, settings: Set
     return None
 
 
-def _settings(connection: psycopg.Connection[Any], run_no: int) -> Settings:
-    """The settings that the run started with, so that an edit at night cannot split it in two."""
-    from include.mingasync.settings import Settings
-
-    row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
-    if row is None or row[0] is None:
-        raise MingaSyncError("The run has no settings stored; clear the task open_run and everything after it.")
-    return Settings.model_validate(row[0])
-
-
 def extract(collections: list[str]) -> dict[str, int]:
     """Rows read per collection, now in the run's snapshot; a backfill replays the snapshot its night left."""
+    from include.mingasync.directory import runs
     from include.mingasync.oneroster.read import read_collection
     from include.mingasync.snapshot import snapshots_of
 
@@ -159,7 +149,7 @@ def extract(collections: list[str]) -> dict[str, int]:
         if run.kind == "backfill" and snapshot.is_whole():
             log.info("Replaying the snapshot of %s", snapshot.taken_at.isoformat())
             return {name: snapshot.proofs()[name].rows for name in collections}
-        settings = _settings(connection, run_no)
+        settings = runs.stored_settings(connection, run_no)
         parents = any(settings.for_school(school).include_primary_parent_contact for school in (None, *settings.schools))
         earlier = [one for one in snapshots_of(context.snapshots_root(), run.district) if one.url != snapshot.url]
         access = context.sis_access(district)
@@ -211,10 +201,11 @@ def validate() -> dict[str, int]:
 
 def transform() -> dict[str, int]:
     """Sizes of the people and lists that the snapshot and the settings ask for."""
+    from include.mingasync.directory import runs
     from include.mingasync.rosters.derive import derive
 
     with _opened() as (district, run, connection, run_no):
-        sizes = derive(context.snapshot_of(run), district, _settings(connection, run_no), run.night)
+        sizes = derive(context.snapshot_of(run), district, runs.stored_settings(connection, run_no), run.night)
         log.info("People %s, gone %s, lists %s, memberships %s", sizes.people, sizes.gone, sizes.lists, sizes.members)
         return {"people": sizes.people, "gone": sizes.gone, "lists": sizes.lists, "members": sizes.members}
 
@@ -230,7 +221,7 @@ def load() -> dict[str, object]:
             connection, context.snapshot_of(run), run.district, run_no, accept_smaller=context.accepts_smaller()
         )
         try:
-            counts = load_plan(connection, run, run_no, _settings(connection, run_no), desired)
+            counts = load_plan(connection, run, run_no, runs.stored_settings(connection, run_no), desired)
         except LoadRefused as refusal:
             runs.finish_run(connection, run_no, "superseded", str(refusal))
             raise AirflowSkipException(str(refusal)) from None
@@ -248,6 +239,7 @@ def held_groups() -> list[dict[str, Any]]:
 
 def announce_hold(groups: list[dict[str, Any]], wait: dt.timedelta) -> None:
     """Show the run as held while it waits, and tell the recipients at once that an answer is needed within ``wait``."""
+    from include.mingasync.airflow_glue.results_mail import mail_results
     from include.mingasync.directory import runs
 
     people = sum(group["people"] for group in groups)
@@ -257,7 +249,7 @@ def announce_hold(groups: list[dict[str, Any]], wait: dt.timedelta) -> None:
         runs.note(connection, run_no, state="held", reason=reason, answer_until=until)
         if run.send_email:
             try:
-                _mail_results(district, run, connection, _settings(connection, run_no), f"held in {run.run_id}")
+                mail_results(connection, district, run, runs.stored_settings(connection, run_no), asking=True)
             except MailRefused as refusal:
                 # The night goes on waiting; the watchdog sends the mail once the server is back.
                 log.warning("%s", refusal)
@@ -292,13 +284,14 @@ def archive() -> dict[str, object]:
 
 def notify() -> str:
     """The run's verdict, written into its row; the district is mailed once when it wants to be."""
+    from include.mingasync.airflow_glue.results_mail import mail_results
+    from include.mingasync.directory import runs
+
     with _opened() as (district, run, connection, run_no):
         state = _close(connection, run_no)
         row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
         if state != "skipped" and run.send_email and row and row[0]:
-            # A run started by hand that asks for a mail gets its own; the clock's runs share one mail a night.
-            kind = "results" if run.kind in ("nightly", "backfill") else f"results of {run.run_id}"
-            _mail_results(district, run, connection, _settings(connection, run_no), kind)
+            mail_results(connection, district, run, runs.stored_settings(connection, run_no))
         log.info("Verdict: %s", state)
         return state
 
@@ -320,49 +313,3 @@ def _close(connection: psycopg.Connection[Any], run_no: int) -> str:
     verdict, words = runs.verdict(connection, run_no)
     runs.finish_run(connection, run_no, verdict, words)
     return verdict
-
-
-def _mail_results(district: District, run: Run, connection: psycopg.Connection[Any], settings: Settings, kind: str) -> None:
-    from include.mingasync.results.mail import compose
-    from include.mingasync.results.night import read_night
-
-    def made() -> Mail:
-        attach = settings.results_email.attach_changes
-        return compose(read_night(connection, district, run.run_id, context.links(district, run), attach_changes=attach))
-
-    _send_once(connection, run, settings, kind, made)
-
-
-def send_again(connection: psycopg.Connection[Any], district: District, run_id: str, kind: str) -> None:
-    """Send a mail of a run whose own tries the mail server refused; MailRefused when it still does."""
-    row = connection.execute(
-        "select kind, logical_date, night, run_no from directory.sync_runs where district = %s and run_id = %s",
-        (district.slug, run_id),
-    ).fetchone()
-    if row is not None:
-        run_kind, logical_date, night, run_no = row
-        run = Run(district.slug, run_id, run_kind, logical_date, night, send_email=True)
-        _mail_results(district, run, connection, _settings(connection, run_no), kind)
-
-
-def _send_once(connection: psycopg.Connection[Any], run: Run, settings: Settings, kind: str, made: Callable[[], Mail]) -> None:
-    """Mail the district's recipients, unless a mail of this kind went out already; MailRefused when the server is down."""
-    from include.mingasync.airflow_glue.mail import send_mail
-    from include.mingasync.results import outbox
-    from include.mingasync.results.mail import valid_recipients
-
-    valid, invalid = valid_recipients(settings.results_email.recipients)
-    if invalid:
-        log.warning("%s of the recipients are no valid addresses and were left out", len(invalid))
-    if not settings.results_email.enabled or not valid:
-        return
-    if not outbox.claim(connection, run, valid, kind):
-        log.info("The mail of this night was sent already")
-        return
-    try:
-        send_mail(made(), valid, thread=f"{run.district}.{run.night}", kind=kind)
-    except MailRefused as refusal:
-        outbox.failed(connection, run, str(refusal), kind)
-        raise
-    outbox.sent(connection, run, kind)
-    log.info("Mailed to %s recipients (%s)", len(valid), kind.split(" ", maxsplit=1)[0])

@@ -131,7 +131,7 @@ def _tell_of_secret(post: _Post, district: District) -> None:
 
 def _send_what_was_refused(post: _Post, district: District) -> None:
     """The results mails that a mail server was down for, longer than their runs could wait."""
-    from include.mingasync.airflow_glue.nightly import send_again
+    from include.mingasync.airflow_glue.results_mail import send_again
     from include.mingasync.results import outbox
 
     for run_id, kind in outbox.waiting(post.connection, district.slug):

@@ -28,41 +28,57 @@ def empty_counts() -> Counts:
     }
 
 
+def count_school(connection: psycopg.Connection[Any], run_no: int, school_id: str) -> Counts:
+    """As count_run, of one school alone; who or what was unchanged is not known by school and counted as 0."""
+    counts = empty_counts()
+    _count_changes(connection, run_no, counts, school_id)
+    return counts
+
+
 def count_run(connection: psycopg.Connection[Any], run_no: int) -> Counts:
     """The counts of a run as its rows say now; what was unchanged is taken from what the load counted."""
     counts = empty_counts()
-    (unchanged, preview) = connection.execute(
-        "select coalesce(counts -> 'unchanged', '{}'), kind = 'preview' from directory.sync_runs where run_no = %s", (run_no,)
-    ).fetchone() or ({}, False)
-    done = {"applied", "planned"} if preview else {"applied"}
-    for entity, role, action, status, number in connection.execute(
-        """
-        select entity, role, action, status, count(*) from directory.changes
-        where run_no = %s and entity_no is not null and action <> 'update' group by 1, 2, 3, 4
-        union all
-        -- Somebody may be updated for two reasons in one run and is one person all the same.
-        select entity, role, action, status, count(distinct entity_no) from directory.changes
-        where run_no = %s and entity_no is not null and action = 'update' group by 1, 2, 3, 4
-        union all
-        select entity, role, 'skip', status, count(*) from directory.changes
-        where run_no = %s and entity_no is null group by 1, 2, 3, 4
-        """,
-        (run_no, run_no, run_no),
-    ):
-        group = counts["people" if entity == "person" else "lists"].get(role)
-        key = _key(action, status, done)
-        if group is not None and key in group:
-            group[key] += number
-    counts["memberships"] = _memberships(connection, run_no, preview)
+    _count_changes(connection, run_no, counts)
     for severity, number in connection.execute(
         "select severity, count(*) from directory.sync_issues where run_no = %s group by 1", (run_no,)
     ):
         counts["issues"][severity] = number
+    (unchanged,) = connection.execute(
+        "select coalesce(counts -> 'unchanged', '{}') from directory.sync_runs where run_no = %s", (run_no,)
+    ).fetchone() or ({},)
     for group, numbers in unchanged.items():
         for name, number in numbers.items():
             counts[group][name]["unchanged"] = number
     counts["unchanged"] = unchanged
     return counts
+
+
+def _count_changes(connection: psycopg.Connection[Any], run_no: int, counts: Counts, school_id: str | None = None) -> None:
+    kind = connection.execute("select kind from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
+    preview = kind == ("preview",)
+    done = {"applied", "planned"} if preview else {"applied"}
+    here = psycopg.sql.SQL("school_id = %(school)s" if school_id else "true")
+    for entity, role, action, status, number in connection.execute(
+        psycopg.sql.SQL(
+            """
+        select entity, role, action, status, count(*) from directory.changes
+        where run_no = %(run)s and entity_no is not null and action <> 'update' and {here} group by 1, 2, 3, 4
+        union all
+        -- Somebody may be updated for two reasons in one run and is one person all the same.
+        select entity, role, action, status, count(distinct entity_no) from directory.changes
+        where run_no = %(run)s and entity_no is not null and action = 'update' and {here} group by 1, 2, 3, 4
+        union all
+        select entity, role, 'skip', status, count(*) from directory.changes
+        where run_no = %(run)s and entity_no is null and {here} group by 1, 2, 3, 4
+        """
+        ).format(here=here),
+        {"run": run_no, "school": school_id},
+    ):
+        group = counts["people" if entity == "person" else "lists"].get(role)
+        key = _key(action, status, done)
+        if group is not None and key in group:
+            group[key] += number
+    counts["memberships"] = _memberships(connection, run_no, preview, school_id)
 
 
 def _key(action: str, status: str, done: set[str]) -> str | None:
@@ -77,12 +93,14 @@ def _key(action: str, status: str, done: set[str]) -> str | None:
     }.get((action, status))
 
 
-def _memberships(connection: psycopg.Connection[Any], run_no: int, preview: bool) -> dict[str, int]:
+def _memberships(connection: psycopg.Connection[Any], run_no: int, preview: bool, school_id: str | None) -> dict[str, int]:
     query = """
         select coalesce(sum(cardinality(people)) filter (where action = 'add' and status = %(done)s), 0),
                coalesce(sum(cardinality(people)) filter (where action = 'remove' and status = %(done)s), 0),
                coalesce(sum(cardinality(people)) filter (where status = 'suppressed'), 0)
         from directory.membership_changes where run_no = %(run)s"""
-    parameters = {"run": run_no, "done": "planned" if preview else "applied"}
+    if school_id:
+        query += " and list_id in (select list_id from directory.user_lists where school_id = %(school)s)"
+    parameters = {"run": run_no, "done": "planned" if preview else "applied", "school": school_id}
     added, removed, suppressed = connection.execute(query, parameters).fetchone() or (0, 0, 0)
     return {"added": added, "removed": removed, "suppressed": suppressed}

@@ -9,7 +9,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from include.mingasync.errors import MingaSyncError
 from include.mingasync.run import Run, State
+from include.mingasync.settings import Settings
 
 Connection = psycopg.Connection[Any]
 
@@ -64,6 +66,14 @@ def finish_run(connection: Connection, run_no: int, state: State, reason: str | 
     note(connection, run_no, state=state, reason=reason, finished_at=dt.datetime.now(dt.UTC))
 
 
+def stored_settings(connection: Connection, run_no: int) -> Settings:
+    """The settings that the run started with, so that an edit at night cannot split it in two."""
+    row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
+    if row is None or row[0] is None:
+        raise MingaSyncError("The run has no settings stored; clear the task open_run and everything after it.")
+    return Settings.model_validate(row[0])
+
+
 def last_loaded(connection: Connection, district: str, before_run: int | None = None) -> dict[str, Any] | None:
     """The run whose snapshot is in the directory now: run_id, night, snapshot_at, collections; None before the first."""
     row = connection.execute(
@@ -95,7 +105,7 @@ def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
         {"run": run_no},
     ).fetchone() or (0, 0, None, None, None)
     if held:
-        return "held", _why_held(held, answer, who)
+        return "held", why_held(held, answer, who)
     if unproven:
         return "completed_with_errors", f"{unproven} Nobody was archived or taken off a list."
     if errors:
@@ -103,7 +113,8 @@ def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     return "success", None
 
 
-def _why_held(people: int, answer: str | None, who: str | None) -> str:
+def why_held(people: int, answer: str | None, who: str | None) -> str:
+    """Why so many archives were not carried out, given the answer of a run (``sync_runs.answer``) and who gave it."""
     archives = "1 archive" if people == 1 else f"{people} archives"
     was, stay = ("was", "this person stays") if people == 1 else ("were", "these people stay")
     if answer == "rejected":

@@ -14,8 +14,10 @@ COLUMNS = ("entity", "action", "role", "school", "person", "sourced_id", "list",
 _AT_MOST = 50_000
 
 
-def applied_changes(connection: psycopg.Connection[Any], district: str, run_id: str) -> tuple[tuple[Any, ...], ...]:
-    """The rows of what a run really changed, in COLUMNS; people first, then lists, then memberships."""
+def applied_changes(
+    connection: psycopg.Connection[Any], district: str, run_id: str, school_id: str | None = None
+) -> tuple[tuple[Any, ...], ...]:
+    """The rows of what a run really changed, in the district or one school, in COLUMNS; people, then lists, then memberships."""
     rows = connection.execute(
         """
         select changes.entity, changes.action, changes.role,
@@ -28,11 +30,12 @@ def applied_changes(connection: psycopg.Connection[Any], district: str, run_id: 
         left join directory.user_lists as lists on lists.list_id = changes.list_id
         left join directory.schools as schools
           on schools.district = changes.district and schools.school_id = changes.school_id
-        where changes.district = %s and changes.run_id = %s and changes.status = 'applied'
+        where changes.district = %(district)s and changes.run_id = %(run_id)s and changes.status = 'applied'
+          and (%(school)s::text is null or changes.school_id = %(school)s)
         order by array_position(array['person', 'list', 'membership'], changes.entity), 2, 3, 5, 7
-        limit %s
+        limit %(at_most)s
         """,
-        (district, run_id, _AT_MOST),
+        {"district": district, "run_id": run_id, "school": school_id, "at_most": _AT_MOST},
     ).fetchall()
     return tuple(rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -63,26 +63,29 @@ def read_night(
     run_id: str,
     links: Mapping[str, str] | None = None,
     *,
+    school_id: str | None = None,
     attach_changes: bool = False,
 ) -> Night:
-    """The night of a run; MingaSyncError when there is no such run.
+    """The night of a run, or one school's part of it; MingaSyncError when there is no such run.
 
     ``attach_changes`` reads every applied change with the names of people, for the mail's attachment.
     """
     from include.mingasync.directory.archive import held
-    from include.mingasync.directory.counts import empty_counts
+    from include.mingasync.directory.counts import count_school, empty_counts
+    from include.mingasync.directory.runs import why_held
 
     row = connection.execute(
         """select run_no, night, kind, state, reason, counts, started_at, finished_at,
-                  case when state = 'held' and finished_at is null then answer_until end
+                  case when state = 'held' and finished_at is null then answer_until end,
+                  answer, answered_by, unproven_because
            from directory.sync_runs where district = %s and run_id = %s""",
         (district.slug, run_id),
     ).fetchone()
     if row is None:
         raise MingaSyncError(f"{district.name} has no run {run_id} in its history.")
-    run_no, night, kind, state, reason, counts, started_at, finished_at, answer_until = row
+    run_no, night, kind, state, reason, counts, started_at, finished_at, answer_until, answer, who, unproven = row
     zone = ZoneInfo(district.timezone)
-    return Night(
+    night_of_all = Night(
         district=district.name,
         slug=district.slug,
         sis=district.sis.name,
@@ -91,15 +94,43 @@ def read_night(
         state=state,
         reason=reason,
         counts=empty_counts() | (counts or {}),
-        causes=_causes(connection, run_no),
-        held=tuple(held(connection, run_no)),
+        causes=_causes(connection, run_no, district.slug, school_id),
+        held=tuple(group for group in held(connection, run_no) if school_id in (None, group["school_id"])),
         started_at=started_at.astimezone(zone),
         finished_at=finished_at.astimezone(zone) if finished_at else None,
         links=links or {},
         answer_until=answer_until.astimezone(zone) if answer_until else None,
         trend=_trend(connection, run_no),
-        changes=applied_changes(connection, district.slug, run_id) if attach_changes else None,
+        changes=applied_changes(connection, district.slug, run_id, school_id) if attach_changes else None,
     )
+    if school_id is None:
+        return night_of_all
+    part = replace(
+        night_of_all,
+        district=f"{district.name}, {_school_name(connection, district.slug, school_id)}",
+        counts=count_school(connection, run_no, school_id),
+        trend=None,
+    )
+    if part.held:
+        people = sum(group["people"] for group in part.held)
+        waits = f"{people} archives of this school wait for an approval."
+        return replace(part, reason=waits if part.answer_until else why_held(people, answer, who))
+    return part if unproven else _by_its_own(part)
+
+
+def _by_its_own(part: Night) -> Night:
+    """A school's part of a night that ended well for it, whatever was held or set aside in the others."""
+    if part.state not in ("held", "completed_with_errors"):
+        return part
+    errors = sum(cause.number for cause in part.causes if cause.severity == "error")
+    reason = f"{errors} records of this school were set aside or could not be used." if errors else None
+    return replace(part, state="completed_with_errors" if errors else "success", reason=reason, answer_until=None)
+
+
+def _school_name(connection: psycopg.Connection[Any], district: str, school_id: str) -> str:
+    query = "select name from directory.schools where district = %s and school_id = %s"
+    row = connection.execute(query, (district, school_id)).fetchone()
+    return str(row[0]) if row else school_id
 
 
 def _trend(connection: psycopg.Connection[Any], run_no: int) -> Mapping[str, int] | None:
@@ -109,14 +140,19 @@ def _trend(connection: psycopg.Connection[Any], run_no: int) -> Mapping[str, int
     return dict(zip(("new", "still", "fixed"), row, strict=True)) if row else None
 
 
-def _causes(connection: psycopg.Connection[Any], run_no: int) -> tuple[Cause, ...]:
+def _causes(connection: psycopg.Connection[Any], run_no: int, district: str, school_id: str | None) -> tuple[Cause, ...]:
+    """The causes of a run; of a school only those whose record is one of its people, classes or lists here."""
     rows = connection.execute(
         """select severity, rule, count(*), min(message), min(fix),
                   (array_agg(sourced_id order by sourced_id) filter (where sourced_id is not null))[1:5]
-           from directory.sync_issues where run_no = %s
+           from directory.sync_issues
+           where run_no = %(run)s and (%(school)s::text is null or sourced_id in (
+               select unnest(sourced_ids) from directory.people where district = %(district)s and school_ids @> array[%(school)s]
+               union all
+               select source_id from directory.user_lists where district = %(district)s and school_id = %(school)s))
            group by severity, rule
            order by array_position(array['critical', 'error', 'warning'], severity), 3 desc, rule""",
-        (run_no,),
+        {"run": run_no, "district": district, "school": school_id},
     ).fetchall()
     return tuple(
         Cause(severity, rule, number, message, fix, tuple(sourced_ids or ()))

@@ -12,8 +12,9 @@ from include.mingasync.directory.archive import reject
 from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.mail import compose
-from include.mingasync.results.night import read_night
-from tests.integration.directory.world import Directory, Sis, everything_on, user
+from include.mingasync.results.night import Night, read_night
+from include.mingasync.run import Run
+from tests.integration.directory.world import NIGHT, Directory, Sis, everything_on, school, user
 
 
 def finished(directory: Directory, run_id: str) -> None:
@@ -55,6 +56,40 @@ def test_a_held_night_names_school_and_numbers(directory: Directory, oak: Distri
     assert "5 of 10 students of School S1 would be archived" in " ".join(
         compose(night).html.replace('<span class="number">', "").replace("</span>", "").split()
     )
+
+
+def test_a_school_reads_its_own_part_and_its_own_verdict(directory: Directory, oak: District) -> None:
+    schools = [school("S1", "North High"), school("S2", "South High")]
+    directory.settings = everything_on(safety={"archive_percent": 10, "archive_minimum": 2})
+    north, south = [user(f"n{one}") for one in range(10)], [user(f"s{one}", schools=["S2"]) for one in range(8)]
+    directory.night(Sis(users=[*north, *south], orgs=schools), run_id="first")
+    newcomer = user("s9", schools=["S2"])
+    directory.night(Sis(users=[*north[:5], *south[:7], newcomer], orgs=schools), run_id="second")
+    number = directory.value("select run_no from directory.sync_runs where run_id = 'second'")
+    bad = [("error", "users", "s1", "users.match_not_unique", "Fits several.", "Part them.")]
+    columns = ["severity", "resource", "sourced_id", "rule", "message", "fix"]
+    run = Run("oak", "second", "nightly", dt.datetime.now(dt.UTC), NIGHT)
+    issues.replace(directory.connection, run, number, "validate", pd.DataFrame(bad, columns=columns).astype("string"))
+    reject(directory.connection, number, "kim")
+    finished(directory, "second")
+
+    def part(school_id: str) -> Night:
+        return read_night(directory.connection, oak, "second", school_id=school_id, attach_changes=True)
+
+    own = part("S1")
+    assert (own.district, own.state, own.reason) == (
+        "Oak Valley, North High", "held", "5 archives were rejected by kim; these people stay active.",
+    )  # fmt: skip
+    assert own.counts["people"]["student"]["archive_held"] == 5 and own.causes == ()
+    own = part("S2")
+    assert (own.district, own.state, own.reason, own.held) == (
+        "Oak Valley, South High", "completed_with_errors", "1 records of this school were set aside or could not be used.", (),
+    )  # fmt: skip
+    students = own.counts["people"]["student"]
+    assert (students["created"], students["archived"], students["archive_held"]) == (1, 1, 0)
+    assert own.changes and {change[3] for change in own.changes} == {"South High"}
+    directory.do("delete from directory.sync_issues")
+    assert (part("S2").state, part("S2").reason) == ("success", None)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_a_results_mail_that_was_refused_all_night_goes_out_once_the_server_is_b
 
 
 def test_a_question_that_was_refused_is_asked_again_while_the_run_still_waits(sent: Mails, directory: Directory) -> None:
-    refused_an_hour_ago(directory, "held in run-1")
+    refused_an_hour_ago(directory, "held in run-0")
     directory.do("update directory.sync_runs set finished_at = now()")
     watching.watch()
     assert sent.about("Waiting for you") == []
@@ -141,19 +141,35 @@ def test_a_question_that_was_refused_is_asked_again_while_the_run_still_waits(se
     assert "Without an answer until" in mail.get_body(("plain",)).get_content()
 
 
-def test_the_mails_of_a_night_stand_together_and_each_is_told_apart(sent: Mails, directory: Directory) -> None:
+def test_a_school_with_recipients_of_its_own_gets_its_part_once(sent: Mails, directory: Directory) -> None:
     directory.do("update directory.sync_runs set finished_at = now()")
-    for kind in ("results", "results of run-1"):
-        refused_an_hour_ago(directory, kind)
+    refused_an_hour_ago(directory, "results")
+    mine = {"schools": {"S1": {"results_email": {"recipients": ["head@example.org"]}}, "S2": {"new_lists_public": True}}}
+    directory.do("update directory.sync_runs set settings = settings || %s", Jsonb(mine))
     watching.watch()
-    one, other = sent.about("roster sync")
-    assert one["References"] == other["References"] and one["Message-ID"] != other["Message-ID"]
-    assert one["Message-ID"].endswith("@example.org>") and one["Auto-Submitted"] == "auto-generated"
-    # The answer to the mail got lost, and it is sent again: to a reader it is the same mail.
-    directory.do("update directory.mails set sent_at = null, problem = 'lost', claimed_at = now() - interval '1 hour'")
     watching.watch()
-    assert {mail["Message-ID"] for mail in sent.about("roster sync")} == {one["Message-ID"], other["Message-ID"]}
-    assert len(sent.about("roster sync")) == 4
+    told = {mail["To"]: mail["Subject"].strip() for mail in sent.about("roster sync")}
+    assert len(sent.about("roster sync")) == len(told) == 2
+    assert told["sam@example.org"].startswith("Oak Valley roster sync")
+    assert told["head@example.org"].startswith("Oak Valley, School S1 roster sync")
+
+
+def test_the_mails_of_a_night_stand_together_and_each_is_told_apart(sent: Mails, directory: Directory) -> None:
+    refused_an_hour_ago(directory, "held in run-0")
+    directory.do("update directory.sync_runs set state = 'held', finished_at = null, answer_until = now() + interval '9 hours'")
+    watching.watch()
+    directory.do("update directory.sync_runs set state = 'success', finished_at = now()")
+    refused_an_hour_ago(directory, "results")
+    watching.watch()
+    asked, told = sent.about("roster sync")
+    assert asked["References"] == told["References"] and asked["Message-ID"] != told["Message-ID"]
+    assert told["Message-ID"].endswith("@example.org>") and told["Auto-Submitted"] == "auto-generated"
+    # The server's answer got lost, and the mail is sent again: to a reader it is the same mail.
+    directory.do(
+        "update directory.mails set sent_at = null, problem = 'lost', claimed_at = now() - interval '1 hour' where kind = 'results'"
+    )
+    watching.watch()
+    assert [mail["Message-ID"] for mail in sent.about("roster sync")] == [asked["Message-ID"], *[told["Message-ID"]] * 2]
 
 
 def test_a_secret_that_ends_is_told_once_a_step(sent: Mails, directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
