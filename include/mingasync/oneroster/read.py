@@ -164,7 +164,8 @@ def _tables(source: RestSource, collection: str, tally: Tally, seen: _Seen, pare
     waiting: list[pa.Table] = []
     for rows in source.pages(collection, tally, parents=parents):
         seen.rows += rows.num_rows
-        good = rows.filter(rows.column("sourced_id").is_valid()) if rows.column("sourced_id").null_count else rows
+        named = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(rows.column("sourced_id")), ""), False)
+        good = rows if pc.all(named).as_py() else rows.filter(named)
         seen.ids += good.column("sourced_id").chunks
         nameless = rows.num_rows - good.num_rows
         seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * nameless

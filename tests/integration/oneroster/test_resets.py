@@ -194,12 +194,12 @@ def test_a_pull_that_never_ends_is_stopped(
 
 def test_rows_that_cannot_be_read_are_set_aside(served: tuple[Access, type[_Server]], tmp_path: Path) -> None:
     access, server = served
-    server.rows = [*_ROWS[:120], None, {"name": "no id"}, "text", {"sourcedId": {"a": 1}}, *_ROWS[120:]]
+    server.rows = [*_ROWS[:120], None, {"name": "no id"}, "text", {"sourcedId": {"a": 1}}, {"sourcedId": "  "}, *_ROWS[120:]]
     ids, proof, snapshot = _pull(access, tmp_path)
     assert ids == [row["sourcedId"] for row in _ROWS]
-    assert list(snapshot.unreadable()["resource"]) == ["orgs"] * 4
+    assert list(snapshot.unreadable()["resource"]) == ["orgs"] * 5
     assert proof.state == "incomplete"
-    assert "4 rows came without a readable sourcedId" in (proof.reason or "")
+    assert "5 rows came without a readable sourcedId" in (proof.reason or "")
 
 
 def test_no_more_requests_at_once_than_allowed(served: tuple[Access, type[_Server]], tmp_path: Path) -> None:
