@@ -13,6 +13,7 @@ import psycopg
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.mingasync.airflow_glue import context
+from include.mingasync.airflow_glue.reporting import report_counts, report_issues, report_night
 from include.mingasync.district import District
 from include.mingasync.errors import (
     CriticalData,
@@ -190,7 +191,7 @@ def validate() -> dict[str, int]:
         snapshot.write_frame("set_aside", findings.set_aside)
         snapshot.keep_data_docs(findings.data_docs)
         issues.replace(connection, run, run_no, "validate", findings.issues)
-        log.info("Issues: %s; records set aside: %s", findings.counts, len(findings.set_aside))
+        report_issues(findings.issues, len(findings.set_aside))
         if findings.critical:
             raise CriticalData(
                 f"{len(findings.critical)} fault(s) make the data untrustworthy: {' '.join(findings.critical)} "
@@ -225,7 +226,7 @@ def load() -> dict[str, object]:
         except LoadRefused as refusal:
             runs.finish_run(connection, run_no, "superseded", str(refusal))
             raise AirflowSkipException(str(refusal)) from None
-        log.info("People %s; lists %s; memberships %s", counts["people"], counts["lists"], counts["memberships"])
+        report_counts(counts)
         return {"people": counts["people"], "lists": counts["lists"], "memberships": counts["memberships"]}
 
 
@@ -286,13 +287,14 @@ def notify() -> str:
     """The run's verdict, written into its row; the district is mailed once when it wants to be."""
     from include.mingasync.airflow_glue.results_mail import mail_results
     from include.mingasync.directory import runs
+    from include.mingasync.results.night import read_night
 
     with _opened() as (district, run, connection, run_no):
         state = _close(connection, run_no)
         row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
         if state != "skipped" and run.send_email and row and row[0]:
             mail_results(connection, district, run, runs.stored_settings(connection, run_no))
-        log.info("Verdict: %s", state)
+        report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
         return state
 
 
@@ -305,11 +307,16 @@ def _close(connection: psycopg.Connection[Any], run_no: int) -> str:
     ).fetchone() or ("running", None)
     if state in ("skipped", "superseded"):
         return state
-    broken = [task for task, was in context.states_of_tasks().items() if was in ("failed", "upstream_failed")]
-    if broken:
+    if broken := _broken():
         runs.note(connection, run_no, counts=counts.count_run(connection, run_no))
-        runs.finish_run(connection, run_no, "failed", reason or f"Task {broken[0]} failed; its log says why.")
+        runs.finish_run(connection, run_no, "failed", reason or f"Task {broken} failed; its log says why.")
         return "failed"
     verdict, words = runs.verdict(connection, run_no)
     runs.finish_run(connection, run_no, verdict, words)
     return verdict
+
+
+def _broken() -> str | None:
+    """The task that failed, the first of them in the run's order; None when none did."""
+    states = context.states_of_tasks()
+    return next((task for wanted in ("failed", "upstream_failed") for task, was in states.items() if was == wanted), None)

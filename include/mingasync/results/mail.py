@@ -87,6 +87,8 @@ def compose(night: Night) -> Mail:
 
 def verdict(night: Night) -> str:
     """The verdict in a few words."""
+    if night.kind == "preview" and night.state in ("success", "completed_with_errors", "held"):
+        return "Preview, nothing applied"
     return "Waiting for you" if night.answer_until else _VERDICTS[night.state]
 
 
@@ -117,9 +119,11 @@ def sentence(night: Night) -> str:
     moves = f"{_moves(night)}, {_total(night, 'updated')} updated."
     if not _changed(night):
         moves = "Nothing changed: everybody here is as the SIS says."
-    if night.state == "held":
+    if night.state == "held" and night.kind != "preview":
         rest = f"Everything else of the night is done: {moves}" if _changed(night) else "Nothing else changed."
         return f"{night.reason or 'Archives were held.'} {rest}"
+    if night.kind == "preview":
+        moves = f"This is what the sync would do; nothing was applied. {moves}"
     return f"{moves} {night.reason}" if night.reason else moves
 
 

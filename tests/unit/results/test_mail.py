@@ -69,6 +69,12 @@ def test_an_ordinary_night_tells_its_numbers_per_role() -> None:
     assert "Students  created 4, updated 31, restored 1, archived 7, held back 0, skipped 0" in mail.text
 
 
+def test_a_preview_never_claims_to_have_changed_anything() -> None:
+    mail = compose(night("success", people={"created": 5}, kind="preview"))
+    assert "Preview, nothing applied" in mail.subject
+    assert "This is what the sync would do; nothing was applied. 5 joined" in " ".join(mail.text.split())
+
+
 def test_a_night_without_changes_says_so() -> None:
     assert "Nothing changed: everybody here is as the SIS says." in compose(EIGHT["nothing changed"]).text
 

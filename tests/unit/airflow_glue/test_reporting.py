@@ -1,0 +1,63 @@
+"""What the person on call reads in a task's log."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from include.mingasync.airflow_glue.reporting import next_command, report_counts, report_issues, report_night
+from include.mingasync.directory.counts import empty_counts
+from include.mingasync.run import Run
+from tests.unit.results.nights import EIGHT
+
+RUN = Run("oak", "scheduled__1", "nightly", dt.datetime(2026, 11, 24, 8, tzinfo=dt.UTC), dt.date(2026, 11, 24))
+
+
+def test_issues_are_told_by_cause_below_their_numbers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    rows = [("error", "classes.school_missing", "No school.", "Give it one.")] * 3 + [
+        ("warning", "users.name_blank", "1 record.", "Fill it.")
+    ]
+    report_issues(pd.DataFrame(rows, columns=["severity", "rule", "message", "fix"]).astype("string"), 3)
+    assert caplog.messages == [
+        "4 issues (0 critical, 3 error, 1 warning); 3 records set aside, which archives nobody",
+        "::group::2 causes and their cures",
+        "3 x classes.school_missing (error): No school. Give it one.",
+        "1 x users.name_blank (warning): 1 record. Fill it.",
+        "::endgroup::",
+    ]
+
+
+def test_a_load_tells_how_many_first(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    counts = empty_counts()
+    counts["people"]["student"] |= {"created": 5, "updated": 2, "archive_held": 9}
+    counts["memberships"] |= {"added": 30}
+    report_counts(counts)
+    assert caplog.messages[0] == "7 people changed; memberships: 30 added, 0 removed"
+    assert "student: 5 created, 2 updated, 9 archive held" in caplog.messages and "class lists: none" in caplog.messages
+
+
+@pytest.mark.parametrize("name", EIGHT)
+def test_a_night_begins_with_its_verdict_and_folds_the_rest(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    report_night(EIGHT[name], RUN, "load" if name == "failed at extraction" else None)
+    first, opening, *rest = caplog.messages
+    assert re.match(r"(All good|Waiting for you|Archives held back|Done, with problems|Failed|Not needed): ", first)
+    assert opening == "::group::The whole report" and "::endgroup::" in rest
+    told = rest[rest.index("::endgroup::") + 1 :]
+    assert all(line.startswith(("Not changed: ", "Next: ")) for line in told)
+    assert any(line.startswith("Next: ") for line in told) == (EIGHT[name].state in ("failed", "held"))
+
+
+def test_the_next_command_clears_the_broken_task_of_that_night_alone() -> None:
+    command = next_command("failed", RUN, "extract.users")
+    assert command and "airflow tasks clear mingasync_oak --task-regex '^extract.users$' --downstream" in command
+    assert "--start-date 2026-11-24T08:00:00+00:00 --end-date 2026-11-24T08:00:00+00:00 --yes" in command
+    assert next_command("success", RUN, None) is None
+    by_hand = next_command("failed", replace(RUN, kind="manual"), "extract.users")
+    assert by_hand and by_hand.endswith("airflow dags trigger mingasync_oak")
