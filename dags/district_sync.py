@@ -57,7 +57,13 @@ def district_dag(district: District) -> DAG:
         params=PARAMS,
         tags=["mingasync", "roster"],
         doc_md=__doc__,
-        default_args={"owner": "mingasync", "retries": 2, "retry_delay": timedelta(minutes=3)},
+        default_args={
+            "owner": "mingasync",
+            "retries": 2,
+            "retry_delay": timedelta(minutes=3),
+            # Three tries that hang end before the next night.
+            "execution_timeout": timedelta(hours=6),
+        },
     )
     def sync() -> None:
         @task
@@ -94,12 +100,12 @@ def district_dag(district: District) -> DAG:
         def archive() -> dict[str, object]:
             return nightly.archive()
 
-        @task(retries=4)
+        @task(retries=4, execution_timeout=timedelta(hours=1))
         def notify() -> str:
             return nightly.notify()
 
         # Rejected or not, the run goes on to archive, which leaves alone what nobody approved.
-        approve = ApproveArchive(task_id="approve", retries=0)
+        approve = ApproveArchive(task_id="approve", retries=0, execution_timeout=None)
         last = archive()
         open_run() >> extract() >> validate() >> transform() >> load() >> approve >> last
         # A teardown runs whatever happened before and never hides that it failed.

@@ -79,7 +79,7 @@ def next_command(state: str, run: Run, broken: str | None) -> str | None:
     if state == "failed" and broken:
         at = run.logical_date.isoformat()
         return (
-            f"mend the cause, then: airflow tasks clear mingasync_{run.district} --task-regex '^{broken}$' --downstream "
+            f"mend the cause, then: airflow tasks clear mingasync_{run.district} --task-regex {broken} --downstream "
             f"--start-date {at} --end-date {at} --yes"
         )
     if state == "held":

@@ -56,7 +56,7 @@ def test_a_night_begins_with_its_verdict_and_folds_the_rest(name: str, caplog: p
 
 def test_the_next_command_clears_the_broken_task_of_that_night_alone() -> None:
     command = next_command("failed", RUN, "extract.users")
-    assert command and "airflow tasks clear mingasync_oak --task-regex '^extract.users$' --downstream" in command
+    assert command and "airflow tasks clear mingasync_oak --task-regex extract.users --downstream" in command
     assert "--start-date 2026-11-24T08:00:00+00:00 --end-date 2026-11-24T08:00:00+00:00 --yes" in command
     assert next_command("success", RUN, None) is None
     by_hand = next_command("failed", replace(RUN, kind="manual"), "extract.users")

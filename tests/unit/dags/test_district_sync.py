@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from pathlib import Path
 
@@ -54,6 +55,12 @@ def test_the_chain_goes_one_way(districts: Path, monkeypatch: pytest.MonkeyPatch
         assert after in dag.task_dict[before].downstream_task_ids
     assert set(dag.task_dict) == set(chain)
     assert dag.task_dict["notify"].is_teardown
+
+
+def test_what_hangs_ends_and_only_a_person_may_take_long(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = bag(districts, monkeypatch).dags["mingasync_oak"].task_dict
+    most = {name: (task.execution_timeout or dt.timedelta(days=9)) * (1 + task.retries) for name, task in tasks.items()}
+    assert {name for name, longest in most.items() if longest >= dt.timedelta(hours=24)} == {"approve"}
 
 
 def test_every_dag_explains_itself(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
