@@ -105,7 +105,7 @@ def district_dag(district: District) -> DAG:
             return nightly.notify()
 
         # Rejected or not, the run goes on to archive, which leaves alone what nobody approved.
-        approve = ApproveArchive(task_id="approve", retries=0, execution_timeout=None)
+        approve = ApproveArchive(task_id="approve", execution_timeout=None)
         last = archive()
         open_run() >> extract() >> validate() >> transform() >> load() >> approve >> last
         # A teardown runs whatever happened before and never hides that it failed.

@@ -7,10 +7,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk.exceptions import AirflowFailException
 from croniter import croniter
 
 from include.mingasync.airflow_glue import nightly
 from include.mingasync.airflow_glue.context import nobody_can_answer, this_district
+from include.mingasync.errors import DirectoryRefused
 
 APPROVE, REJECT = "Approve", "Reject"
 #: The wait ends this long before the next night, so that the run is closed when that one starts.
@@ -52,10 +54,17 @@ class ApproveArchive(HITLOperator):
         answer = super().execute_complete(context, event)
         # Airflow's own default, taken when the time is over, comes from nobody.
         who = (answer.get("responded_by_user") or {}).get("name")
-        if APPROVE in answer["chosen_options"]:
-            nightly.approve_held(who or "unknown")
-        else:
-            nightly.reject_held(who)
+        try:
+            if APPROVE in answer["chosen_options"]:
+                nightly.approve_held(who or "unknown")
+            else:
+                nightly.reject_held(who)
+        except DirectoryRefused as refusal:
+            # Tried again, the task would ask anew and nobody would know that the first answer was lost: so it fails, loudly.
+            raise AirflowFailException(
+                "The answer was not kept: the directory's database refused it. Nobody was archived. "
+                "Once the database is well, clear this task: it asks once more."
+            ) from refusal
         return None
 
 

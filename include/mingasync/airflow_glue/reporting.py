@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from include.mingasync.run import Run
@@ -64,6 +65,7 @@ def report_night(night: Night, run: Run, broken: str | None) -> None:
     """Log how a night ended: the verdict, the whole report as the mail has it, what was not changed, the next command."""
     from include.mingasync.results.mail import compose, sentence, verdict, what_was_not_changed
 
+    night = replace(night, answered_by=None)
     log.info("%s: %s", verdict(night), sentence(night))
     folded("The whole report", compose(night).text.splitlines())
     for line in what_was_not_changed(night):

@@ -95,17 +95,17 @@ def known_until(connection: Connection, district: str) -> dt.date | None:
 
 def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     """The state that a run has earned once all its tasks are done, with its reason in plain words."""
-    held, errors, unproven, answer, who = connection.execute(
+    held, errors, unproven, answer = connection.execute(
         """
         select (select count(*) from directory.changes where run_no = %(run)s and status = 'held'),
                (select count(*) from directory.sync_issues where run_no = %(run)s and severity in ('error', 'critical')),
-               unproven_because, answer, answered_by
+               unproven_because, answer
         from directory.sync_runs where run_no = %(run)s
         """,
         {"run": run_no},
-    ).fetchone() or (0, 0, None, None, None)
+    ).fetchone() or (0, 0, None, None)
     if held:
-        return "held", why_held(held, answer, who)
+        return "held", why_held(held, answer)
     if unproven:
         return "completed_with_errors", f"{unproven} Nobody was archived or taken off a list."
     if errors:
@@ -113,12 +113,12 @@ def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     return "success", None
 
 
-def why_held(people: int, answer: str | None, who: str | None) -> str:
-    """Why so many archives were not carried out, given the answer of a run (``sync_runs.answer``) and who gave it."""
+def why_held(people: int, answer: str | None) -> str:
+    """Why so many archives were not carried out, given ``sync_runs.answer``; it names nobody, as logs repeat it."""
     archives = "1 archive" if people == 1 else f"{people} archives"
     was, stay = ("was", "this person stays") if people == 1 else ("were", "these people stay")
     if answer == "rejected":
-        return f"{archives} {was} rejected by {who}; {stay} active."
+        return f"{archives} {was} rejected; {stay} active."
     if answer == "none":
         return f"{archives} got no answer in time, which counts as rejected; {stay} active. The next night asks again."
     return f"{archives} {was} held, more than the safety limits allow, and this run could ask nobody; {stay} active."

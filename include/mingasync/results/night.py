@@ -51,6 +51,8 @@ class Night:
     links: Mapping[str, str] = field(default_factory=dict)
     #: until when an answer about the held archives is awaited; None when none is, or it came, or the time is over
     answer_until: dt.datetime | None = None
+    #: who answered; for the mail and the pages, never for a log
+    answered_by: str | None = None
     #: issues new, still there and fixed since the night before; None when there was none
     trend: Mapping[str, int] | None = None
     # None unless the district asked for them: they hold names.
@@ -100,6 +102,7 @@ def read_night(
         finished_at=finished_at.astimezone(zone) if finished_at else None,
         links=links or {},
         answer_until=answer_until.astimezone(zone) if answer_until else None,
+        answered_by=who,
         trend=_trend(connection, run_no),
         changes=applied_changes(connection, district.slug, run_id, school_id) if attach_changes else None,
     )
@@ -114,7 +117,7 @@ def read_night(
     if part.held:
         people = sum(group["people"] for group in part.held)
         waits = f"{people} archives of this school wait for an approval."
-        return replace(part, reason=waits if part.answer_until else why_held(people, answer, who))
+        return replace(part, reason=waits if part.answer_until else why_held(people, answer))
     return part if unproven else _by_its_own(part)
 
 

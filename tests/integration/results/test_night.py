@@ -78,7 +78,7 @@ def test_a_school_reads_its_own_part_and_its_own_verdict(directory: Directory, o
 
     own = part("S1")
     assert (own.district, own.state, own.reason) == (
-        "Oak Valley, North High", "held", "5 archives were rejected by kim; these people stay active.",
+        "Oak Valley, North High", "held", "5 archives were rejected; these people stay active.",
     )  # fmt: skip
     assert own.counts["people"]["student"]["archive_held"] == 5 and own.causes == ()
     own = part("S2")
@@ -95,7 +95,7 @@ def test_a_school_reads_its_own_part_and_its_own_verdict(directory: Directory, o
 @pytest.mark.parametrize(
     ("by", "reason"),
     [
-        ("kim", "5 archives were rejected by kim; these people stay active."),
+        ("kim", "5 archives were rejected; these people stay active."),
         (
             None,
             "5 archives got no answer in time, which counts as rejected; these people stay active. The next night asks again.",
@@ -118,6 +118,7 @@ def test_a_hold_asks_while_it_waits_and_tells_the_answer_afterwards(
     finished(directory, "second")
     night = read_night(directory.connection, oak, "second")
     assert (night.state, night.reason, night.answer_until) == ("held", reason, None)
+    assert ("Answered by kim" in compose(night).text) == ("Answered by kim" in compose(night).html) == (by == "kim")
     assert "Archives held back" in compose(night).subject
 
     # The run is started over: what was answered before counts no more.

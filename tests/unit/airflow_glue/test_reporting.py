@@ -48,6 +48,7 @@ def test_a_night_begins_with_its_verdict_and_folds_the_rest(name: str, caplog: p
     report_night(EIGHT[name], RUN, "load" if name == "failed at extraction" else None)
     first, opening, *rest = caplog.messages
     assert re.match(r"(All good|Waiting for you|Archives held back|Done, with problems|Failed|Not needed): ", first)
+    assert not any("kim" in line for line in caplog.messages)
     assert opening == "::group::The whole report" and "::endgroup::" in rest
     told = rest[rest.index("::endgroup::") + 1 :]
     assert all(line.startswith(("Not changed: ", "Next: ")) for line in told)

@@ -53,7 +53,8 @@ EIGHT: dict[str, Night] = {
     ),
     "rejected": night(
         "held",
-        "112 archives were rejected by kim; these people stay active.",
+        "112 archives were rejected; these people stay active.",
+        answered_by="kim",
         people={"archive_held": 112},
         held=HELD,
     ),

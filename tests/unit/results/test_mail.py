@@ -97,7 +97,8 @@ def test_a_held_night_says_what_to_look_at_by_when_and_what_is_safe() -> None:
 
 def test_a_rejected_night_gives_the_decision_as_its_reason_and_asks_no_more() -> None:
     mail = compose(EIGHT["rejected"])
-    assert "112 archives were rejected by kim; these people stay active." in mail.text
+    assert "112 archives were rejected; these people stay active." in mail.text
+    assert "Answered by kim" in mail.text and "Answered by kim" in mail.html
     for part in (mail.text, mail.html):
         assert "required_actions" not in part and "Without an answer" not in part
 

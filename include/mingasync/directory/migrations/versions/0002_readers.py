@@ -1,8 +1,6 @@
 """A restricted role for the app downstream, with row-level security by district."""
 
-from pathlib import Path
-
-from alembic import op
+from include.mingasync.directory.migrations import files
 
 revision = "0002"
 down_revision = "0001"
@@ -12,8 +10,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Turn row-level security on; the owner of the tables, who runs the sync, is not held by it."""
-    driver = op.get_bind().connection.driver_connection
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))  # type: ignore[union-attr]
+    files.run("0002_readers.sql")
 
 
 def downgrade() -> None:

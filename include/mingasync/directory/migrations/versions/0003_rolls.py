@@ -1,8 +1,6 @@
 """One row per list and role in place of one per membership; digests of what people were made from."""
 
-from pathlib import Path
-
-from alembic import op
+from include.mingasync.directory.migrations import files
 
 revision = "0003"
 down_revision = "0002"
@@ -12,8 +10,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Move the memberships and their history over, then take the old tables away."""
-    driver = op.get_bind().connection.driver_connection
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))  # type: ignore[union-attr]
+    files.run("0003_rolls.sql")
 
 
 def downgrade() -> None:

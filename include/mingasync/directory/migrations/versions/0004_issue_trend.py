@@ -1,8 +1,8 @@
 """Issues compared with the night before, as a relation."""
 
-from pathlib import Path
-
 from alembic import op
+
+from include.mingasync.directory.migrations import files
 
 revision = "0004"
 down_revision = "0003"
@@ -12,8 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the view."""
-    driver = op.get_bind().connection.driver_connection
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))  # type: ignore[union-attr]
+    files.run("0004_issue_trend.sql")
 
 
 def downgrade() -> None:
