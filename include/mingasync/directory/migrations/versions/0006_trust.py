@@ -1,0 +1,21 @@
+"""Rights of database roles by district, who was absent for how long, and what else keeps a decision true when it is carried out."""
+
+from include.mingasync.directory.migrations import files
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+#: One file per part of the house that it serves; they rest on each other in this order.
+_PARTS: tuple[str, ...] = ()
+
+
+def upgrade() -> None:
+    """Run every part."""
+    files.run(*_PARTS)
+
+
+def downgrade() -> None:
+    """Nothing: a backup made before is the way back."""
+    raise NotImplementedError("Restore the backup that was made before this version.")
