@@ -1,4 +1,4 @@
-"""Adds the Rostering console to Airflow's navigation; its pages live in ``include/mingasync/console``."""
+"""Adds the Rostering console to Airflow's navigation and guards the doors of every district (``include/mingasync/console``)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,40 @@ from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 # The UI uses these addresses as they stand, so they carry the path under which Airflow is served.
 CONSOLE = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + "/rostering"
 
 
-async def console(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
-    """Answer a request; the console is imported on the first, so schedulers and workers never pay for it."""
+def _find_include() -> None:
+    """Nothing; makes `include` importable wherever Airflow was started."""
     root = str(Path(__file__).resolve().parents[1])
     if root not in sys.path:
-        sys.path.append(root)  # so that `include` is found wherever Airflow was started
+        sys.path.append(root)
+
+
+async def console(scope: Message, receive: Receive, send: Send) -> None:
+    """Answer a request; the console is imported on the first, so schedulers and workers never pay for it."""
+    _find_include()
     from include.mingasync.console.app import app
 
     await app(scope, receive, send)
+
+
+class DistrictDoors:
+    """Airflow's own API held to the rights on each district's DAG; imported on the first request like the console."""
+
+    def __init__(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        _find_include()
+        from include.mingasync.console.doors import Doors
+
+        await Doors(self.app)(scope, receive, send)
 
 
 def _view(name: str, page: str, url_route: str, destination: str) -> dict[str, Any]:
@@ -37,6 +58,7 @@ class RosteringPlugin(AirflowPlugin):
 
     name = "rostering"
     fastapi_apps = [{"name": "Rostering", "app": console, "url_prefix": "/rostering"}]  # noqa: RUF012
+    fastapi_root_middlewares = [{"name": "Districts' doors", "middleware": DistrictDoors}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         _view("Rostering", "/", "rostering", "nav") | {"nav_top_level": True},
         _view("Roster history", "/dags/{DAG_ID}", "roster-history", "dag"),

@@ -1,4 +1,4 @@
-"""Rights of database roles by district, who was absent for how long, and what else keeps a decision true when it is carried out."""
+"""Rights of database roles by district, and what else keeps a decision true when it is carried out."""
 
 from include.mingasync.directory.migrations import files
 

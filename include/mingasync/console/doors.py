@@ -1,0 +1,208 @@
+"""What Airflow's own API would let anybody do to any district: held to the rights on that district's DAG.
+
+Airflow knows rights per DAG. ``mingasync_undo`` and ``mingasync_connect`` act for the district that their run names, and a
+Variable is open to whoever may edit any Variable: so whoever may trigger the one or edit the other could act for every
+district. Here the district that a request is about is found, and the right on its DAG is asked for: to edit it for a write,
+to read it else. What cannot be told to be about one district needs the right on all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
+from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
+from fastapi import HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from include.mingasync.console.access import NO_DISTRICT, slug_of
+from include.mingasync.district import district_files
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Right = Literal["GET", "PUT"]
+
+#: DAGs that act for the district which their run's configuration names.
+FOR_ANY_DISTRICT = frozenset({"mingasync_undo", "mingasync_connect"})
+#: Stands for all districts, where a request cannot be told to be about one.
+EVERY = "*"
+_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_API = ("/api/v2/", "/ui/")
+_LARGEST = 8 * 1024 * 1024
+
+
+class Doors:
+    """A middleware of Airflow's api-server: refuses what touches a district on which the caller has no right."""
+
+    def __init__(self, app: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer 403, or hand the request on; what Airflow answers for all Variables is cut to those that one may read."""
+        parts = api_path(scope) if scope["type"] == "http" else None
+        if not parts or (scope["method"] in _HARMLESS and not _may_tell(parts)):
+            return await self.app(scope, receive, send)
+        body, receive = await _whole(receive)
+        if body is None:
+            return await JSONResponse({"detail": "The request is too long. Nothing was changed."}, 413)(scope, receive, send)
+        content = _json(body)
+        request = Request(scope)
+        try:
+            user = await get_user(request, None, await bearer_scheme(request))
+        except HTTPException:
+            return await self.app(scope, receive, send)  # Airflow itself says that nobody is logged in
+        districts = await run_in_threadpool(districts_touched, scope["method"], parts, content)
+        right: Right = "GET" if scope["method"] in _HARMLESS else "PUT"
+        if not await run_in_threadpool(_all_allowed, user, districts, right):
+            return await JSONResponse({"detail": f"{NO_DISTRICT} Nothing was changed."}, 403)(scope, receive, send)
+        if scope["method"] == "GET" and parts == ["variables"]:
+            return await self._only_readable(scope, receive, send, user)
+        return await self.app(scope, receive, send)
+
+    async def _only_readable(self, scope: Message, receive: Receive, send: Send, user: Any) -> None:
+        start: Message = {}
+        chunks: list[bytes] = []
+
+        async def collect(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+                return
+            chunks.append(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            body = b"".join(chunks)
+            if start.get("status") == 200:
+                body = await run_in_threadpool(_without_foreign, body, user)
+            headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+            await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+            await send({"type": "http.response.body", "body": body})
+
+        await self.app(scope, receive, collect)
+
+
+def api_path(scope: Message) -> list[str] | None:
+    """The parts of a path of Airflow's API behind its version, unquoted; None for every other path."""
+    path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
+    for prefix in _API:
+        if path.startswith(prefix):
+            return [unquote(part) for part in path.removeprefix(prefix).strip("/").split("/")]
+    return None
+
+
+def _may_tell(parts: list[str]) -> bool:
+    """Whether reading this could tell of a district: a run of a DAG that acts for any, or a Variable."""
+    of_a_run = parts[0] == "dags" and len(parts) > 3 and _acts_for_any(parts[1])
+    return of_a_run or parts[0] == "variables"
+
+
+def districts_touched(method: str, parts: list[str], content: Any) -> set[str]:
+    """The slugs of the districts that a request is about, EVERY among them where that cannot be told."""
+    writes = method not in _HARMLESS
+    if parts[0] == "variables":
+        words = [*parts[1:], *_texts(content)] if writes else parts[1:]
+        return {slug for slug in map(slug_of, words) if slug}
+    if parts[0] == "dags" and len(parts) > 1 and _acts_for_any(parts[1]):
+        return _of_run(method, parts, content, writes)
+    # Bulk calls name their DAGs in the body.
+    return {EVERY} if writes and any(map(_acts_for_any, _texts(content))) else set()
+
+
+def _of_run(method: str, parts: list[str], content: Any, writes: bool) -> set[str]:
+    below = parts[2:]
+    if method == "POST" and below == ["dagRuns"]:
+        conf = content.get("conf") if isinstance(content, dict) else None
+        return _named(conf)
+    if len(below) > 1 and below[0] == "dagRuns" and below[1] not in ("~", "list"):
+        return _named(_conf_of(parts[1], below[1]))
+    if below == ["clearTaskInstances"] and isinstance(content, dict) and isinstance(content.get("dag_run_id"), str):
+        return _named(_conf_of(parts[1], content["dag_run_id"]))
+    return {EVERY} if writes else set()
+
+
+def _named(conf: Any) -> set[str]:
+    """The district that a run's configuration names; a run that names none does nothing for any."""
+    if not isinstance(conf, dict) or conf.get("district") in (None, ""):
+        return set()
+    slug = conf["district"]
+    return {slug} if isinstance(slug, str) and slug_of(f"mingasync_{slug}") else {EVERY}
+
+
+def _conf_of(dag_id: str, run_id: str) -> Any:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session(scoped=False) as session:
+        return session.scalar(select(DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+
+
+def _all_allowed(user: Any, districts: set[str], right: Right) -> bool:
+    slugs = {path.stem for path in district_files()} if EVERY in districts else districts
+    return all(_allowed(user, slug, right) for slug in slugs)
+
+
+def _allowed(user: Any, slug: str, right: Right) -> bool:
+    return bool(get_auth_manager().is_authorized_dag(method=right, user=user, details=DagDetails(id=f"mingasync_{slug}")))
+
+
+def _without_foreign(body: bytes, user: Any) -> bytes:
+    """The list of Variables without those of districts that the user may not read."""
+    content = json.loads(body)
+    own = [one for one in content["variables"] if not (slug := slug_of(one["key"])) or _allowed(user, slug, "GET")]
+    hidden = len(content["variables"]) - len(own)
+    return json.dumps(content | {"variables": own, "total_entries": content["total_entries"] - hidden}).encode()
+
+
+def _acts_for_any(text: str) -> bool:
+    return text.casefold() in FOR_ANY_DISTRICT
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Every text in a JSON document, keys too."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield key
+            yield from _texts(value)
+    elif isinstance(content, list):
+        for one in content:
+            yield from _texts(one)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return None  # Airflow refuses it as well
+
+
+async def _whole(receive: Receive) -> tuple[bytes | None, Receive]:
+    """The body of a request, None for one that is too long, and a way to read it once more."""
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > _LARGEST:
+            return None, receive
+        if not message.get("more_body"):
+            break
+    body, given = b"".join(chunks), False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return body, again

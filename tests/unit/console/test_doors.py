@@ -1,0 +1,112 @@
+"""Which district a request to Airflow's own API is about, and what becomes of one that the caller has no right to."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+
+from include.mingasync.console import doors
+from include.mingasync.console.doors import EVERY, Doors, districts_touched
+
+UNDO = ["dags", "mingasync_undo"]
+RUNS = {"undo__oak": {"district": "oak", "run_id": "r"}, "undo__elm": {"district": "elm"}, "undo__odd": {"district": ["elm"]}}
+
+
+@pytest.fixture(autouse=True)
+def runs_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that Airflow has, by what they were started with."""
+    monkeypatch.setattr(doors, "_conf_of", lambda _, run_id: RUNS.get(run_id))
+
+
+@pytest.mark.parametrize(
+    ("method", "parts", "body", "districts"),
+    [
+        ("POST", [*UNDO, "dagRuns"], {"conf": {"district": "oak"}}, {"oak"}),
+        ("POST", ["dags", "MingaSync_Undo", "dagRuns"], {"conf": {"district": "oak"}}, {"oak"}),
+        ("POST", ["dags", "mingasync_connect", "dagRuns"], {"conf": {"district": "oak"}}, {"oak"}),
+        ("POST", [*UNDO, "dagRuns"], {"conf": {"district": ["oak"]}}, {EVERY}),
+        ("POST", [*UNDO, "dagRuns"], {"conf": {"district": "oak/../elm"}}, {EVERY}),
+        ("POST", [*UNDO, "dagRuns"], {"conf": {}}, set()),
+        ("POST", [*UNDO, "dagRuns"], None, set()),
+        ("POST", [*UNDO, "dagRuns", "undo__oak", "clear"], {}, {"oak"}),
+        ("PATCH", [*UNDO, "dagRuns", "undo__elm", "taskInstances", "undo"], {"new_state": "failed"}, {"elm"}),
+        ("DELETE", [*UNDO, "dagRuns", "undo__elm"], None, {"elm"}),
+        ("GET", [*UNDO, "dagRuns", "undo__elm", "taskInstances", "undo", "logs", "1"], None, {"elm"}),
+        ("POST", [*UNDO, "clearTaskInstances"], {"dag_run_id": "undo__elm", "dry_run": False}, {"elm"}),
+        ("POST", [*UNDO, "clearTaskInstances"], {"only_failed": True}, {EVERY}),
+        ("POST", [*UNDO, "dagRuns", "undo__odd", "clear"], {}, {EVERY}),
+        ("POST", [*UNDO, "clearDagRuns"], {"dag_runs": [{"dag_run_id": "undo__oak"}]}, {EVERY}),
+        ("PATCH", UNDO, {"is_paused": True}, {EVERY}),
+        ("POST", ["backfills"], {"dag_id": "mingasync_undo", "dag_run_conf": {"district": "elm"}}, {EVERY}),
+        ("PATCH", ["dags", "~", "dagRuns", "~", "taskInstances"], {"actions": [{"entities": [{"dag_id": "mingasync_undo"}]}]}, {EVERY}),
+        ("POST", ["backfills"], {"dag_id": "mingasync_oak"}, set()),
+        ("PATCH", ["variables", "mingasync_oak"], {"value": "{}"}, {"oak"}),
+        ("PATCH", ["variables", "harmless"], {"key": "mingasync_elm", "value": "{}"}, {"elm"}),
+        ("POST", ["variables"], {"key": "mingasync_elm", "value": "{}"}, {"elm"}),
+        ("PATCH", ["variables"], {"actions": [{"action": "delete", "entities": ["mingasync_elm", "other"]}]}, {"elm"}),
+        ("DELETE", ["variables", "mingasync_elm"], None, {"elm"}),
+        ("GET", ["variables", "mingasync_elm"], None, {"elm"}),
+        ("POST", ["variables"], {"key": "mingasync_undo", "value": "a Variable of nobody's"}, set()),
+        ("POST", ["dags", "mingasync_oak", "dagRuns"], {"conf": {}}, set()),
+    ],
+)  # fmt: skip
+def test_the_district_that_a_request_is_about(method: str, parts: list[str], body: Any, districts: set[str]) -> None:
+    assert districts_touched(method, parts, body) == districts
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Somebody who may edit oak and read ash, before an Airflow that says yes to everything."""
+    airflow = FastAPI()
+
+    @airflow.api_route("/{rest:path}", methods=["GET", "POST", "PATCH", "DELETE"])
+    async def anything(rest: str, request: Request) -> dict[str, Any]:
+        if rest == "api/v2/variables" and request.method == "GET":
+            keys = ["mingasync_oak", "mingasync_ash", "mingasync_elm", "other"]
+            return {"variables": [{"key": key} for key in keys], "total_entries": 4}
+        return {"did": rest, "with": (await request.body()).decode()}
+
+    async def user(*_: Any) -> SimpleNamespace:
+        return SimpleNamespace(name="robin")
+
+    rights = {("PUT", "mingasync_oak"), ("GET", "mingasync_oak"), ("GET", "mingasync_ash")}
+    manager = SimpleNamespace(is_authorized_dag=lambda method, user, details: (method, details.id) in rights)
+    monkeypatch.setattr(doors, "get_user", user)
+    monkeypatch.setattr(doors, "get_auth_manager", lambda: manager)
+    airflow.add_middleware(Doors)
+    return TestClient(airflow)
+
+
+def test_one_s_own_district_passes_with_its_body(browser: TestClient) -> None:
+    body = {"conf": {"district": "oak", "run_id": "r"}}
+    answer = browser.post("/api/v2/dags/mingasync_undo/dagRuns", json=body)
+    assert answer.status_code == 200 and '"oak"' in answer.json()["with"]
+
+
+@pytest.mark.parametrize("district", ["elm", "ash"])
+def test_a_district_that_one_may_not_edit_is_refused(browser: TestClient, district: str) -> None:
+    answer = browser.post("/api/v2/dags/mingasync_undo/dagRuns", json={"conf": {"district": district}})
+    assert answer.status_code == 403 and "Nothing was changed." in answer.json()["detail"]
+    assert browser.post("/api/v2/dags/mingasync%5Fundo/dagRuns", json={"conf": {"district": district}}).status_code == 403
+    assert browser.patch(f"/api/v2/variables/mingasync_{district}", json={"value": "{}"}).status_code == 403
+    assert browser.post("/api/v2/dags/mingasync_undo/dagRuns/undo__elm/clear", json={}).status_code == 403
+
+
+def test_reading_needs_the_right_to_read(browser: TestClient) -> None:
+    assert browser.get("/api/v2/variables/mingasync_ash").status_code == 200
+    assert browser.get("/api/v2/variables/mingasync_elm").status_code == 403
+    assert browser.get("/api/v2/dags/mingasync_undo/dagRuns/undo__elm/taskInstances/undo/logs/1").status_code == 403
+    assert browser.get("/api/v2/variables").json() == {
+        "variables": [{"key": "mingasync_oak"}, {"key": "mingasync_ash"}, {"key": "other"}],
+        "total_entries": 3,
+    }
+
+
+def test_everything_else_is_not_looked_at(browser: TestClient) -> None:
+    assert browser.get("/api/v2/dags/mingasync_undo").status_code == 200
+    assert browser.post("/api/v2/dags/other/dagRuns", content=b"no json at all").status_code == 200
+    assert browser.post("/rostering/districts/elm", content=b"{}").status_code == 200
