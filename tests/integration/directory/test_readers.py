@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from tests.integration.directory.apps import act_as, make_app
 from tests.integration.directory.test_lists import LISTS, classroom, list_id, person
 from tests.integration.directory.world import Directory, everything_on
 
@@ -19,13 +20,13 @@ def two_districts(directory: Directory) -> Directory:
     return directory
 
 
-def reading(directory: Directory, districts: str | None) -> None:
-    directory.do("set role mingasync_reader")
-    directory.do("select set_config('mingasync.districts', %s, false)", districts or "")
+def reading(directory: Directory, districts: str) -> None:
+    directory.do("reset role")
+    act_as(directory.connection, make_app(directory.connection, districts or "pine"))
 
 
 def test_without_a_district_a_wrong_query_shows_nothing(two_districts: Directory) -> None:
-    reading(two_districts, None)
+    reading(two_districts, "")
     assert {name: two_districts.value(f"select count(*) from directory.{name}") for name in RELATIONS} == dict.fromkeys(
         RELATIONS, 0
     )

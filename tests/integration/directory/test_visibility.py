@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.directory.apps import act_as, make_app
 from tests.integration.directory.visibility import HEAD, as_markdown, expected, prepared, tried
 from tests.integration.directory.world import Directory
 
@@ -19,8 +20,7 @@ def test_everybody_sees_what_they_may(role: str, status: str, directory: Directo
     for visibility in ("private", "public"):
         directory.do("select directory.set_list_visibility(%s::bigint[], %s)", list(lists.values()), visibility)
         if role != "owner":
-            directory.do("set role mingasync_reader")
-            directory.do("select set_config('mingasync.districts', 'oak', false)")
+            act_as(directory.connection, make_app(directory.connection, "oak"))
         cells |= tried(directory, ids, lists, visibility)
         directory.do("reset role")
     assert cells == expected()

@@ -8,12 +8,14 @@ branch_labels = None
 depends_on = None
 
 #: One file per part of the house that it serves; they rest on each other in this order.
-_PARTS: tuple[str, ...] = ()
+_PARTS: tuple[str, ...] = ("0006_doors.sql",)
+#: Rights on all that is there by then.
+_RIGHTS = "0006_rights.sql"
 
 
 def upgrade() -> None:
     """Run every part."""
-    files.run(*_PARTS)
+    files.run(*_PARTS, _RIGHTS)
 
 
 def downgrade() -> None:
