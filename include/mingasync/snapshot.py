@@ -29,6 +29,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     reason: str | None = None
     rows: int = 0
+    #: rows without a readable sourcedId: the collection came whole, but whose these are is not known
+    nameless: int = 0
     left_out_parents: int = 0
     total_at_start: int | None = None
     total_at_end: int | None = None
@@ -126,7 +128,9 @@ class Snapshot:
 
     def incomplete_reasons(self) -> dict[str, str]:
         """Why each collection that proves no absence does not; empty when all do."""
-        return {name: proof.reason or proof.state for name, proof in self.proofs().items() if proof.state == "incomplete"}
+        reasons = {name: proof.reason or proof.state for name, proof in self.proofs().items() if proof.state == "incomplete"}
+        unknown = "rows came without a readable sourcedId, so whose they are is not known"
+        return {name: f"{proof.nameless} {unknown}" for name, proof in self.proofs().items() if proof.nameless} | reasons
 
     def has_only_changes(self) -> bool:
         """Whether what is not here may be missing because only changes were asked for."""

@@ -44,7 +44,8 @@ def changes_since(
     if collection not in _LARGE or before is None or before.state not in ("complete", "changes") or before.parents != parents:
         return None
     whole_at = before.whole_at or before.started_at
-    if started - whole_at >= _WEEK:
+    # Rows that came without a sourcedId are not in the snapshot to be merged into.
+    if started - whole_at >= _WEEK or before.nameless:
         return None
     source, tally = RestSource.of(district, access), Tally()
     since = before.started_at - _OVERLAP

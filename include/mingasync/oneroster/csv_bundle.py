@@ -33,6 +33,7 @@ class Reading:
     left_out: int = 0
     ids: set[str] = field(default_factory=set)
     unreadable: list[tuple[str, str, str]] = field(default_factory=list)
+    nameless_before: int = 0
     absent: str | None = None
     doubt: str | None = None
 
@@ -128,7 +129,9 @@ def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any
     for cells in rows:
         values = where.read(cells)
         if any(cell.strip() for cell in cells[where.width :]):
-            reading.set_aside(file, values.get("sourced_id"), f"it has {len(cells)} cells under {where.width} headers")
+            # Which cell is one too many is not known: a sourcedId is believed only where nothing stands before it.
+            named = values.get("sourced_id") if where.places.get("sourced_id") == 0 else None
+            reading.set_aside(file, named, f"it has {len(cells)} cells under {where.width} headers")
             continue
         yield values
 
@@ -189,6 +192,8 @@ def _delta(
         )
     if proof.state == "incomplete":
         reading.doubt = "the snapshot that the delta bundle changes was itself incomplete"
+    # Rows that had no sourcedId when everything was read are still somebody's, and are not in the snapshot.
+    reading.nameless_before = proof.nameless
     roles = _roles(files, modes, reading) if collection == "users" else None
     own_roles = None if modes.get("roles") == "delta" else roles
     changed = list(_rows(collection, files, reading, own_roles)) if collection in files else []

@@ -68,12 +68,13 @@ def _from_bundle(
     if reading.absent:
         return _absent(collection, district, snapshot, reading.absent, started)
     _keep_unreadable(snapshot, collection, reading.unreadable)
-    reason = reading.doubt or _twice(reading.rows - len(reading.ids)) or _nameless(reading.unreadable)
+    reason = reading.doubt or _twice(reading.rows - len(reading.ids))
     proof = Proof(
         collection=collection,
         state="incomplete" if reason else "complete",
         reason=reason,
         rows=rows,
+        nameless=reading.nameless_before + _nameless(reading.unreadable),
         left_out_parents=reading.left_out,
         sha256=digest,
         started_at=started,
@@ -87,12 +88,9 @@ def _twice(rows: int) -> str | None:
     return f"{rows} rows of the file repeat a sourcedId" if rows else None
 
 
-def _nameless(unreadable: Sequence[tuple[str, str, str]]) -> str | None:
-    """Why rows that cannot be told apart leave it open who is gone; None when every row set aside has its
-    sourcedId.
-    """
-    count = sum(not sourced_id for _, sourced_id, _ in unreadable)
-    return f"{count} rows came without a readable sourcedId, so whose they are is not known" if count else None
+def _nameless(unreadable: Sequence[tuple[str, str, str]]) -> int:
+    """How many of the rows set aside have no readable sourcedId, so that nobody can say who is not gone."""
+    return sum(not sourced_id for _, sourced_id, _ in unreadable)
 
 
 def _keep_unreadable(snapshot: Snapshot, collection: str, unreadable: Sequence[tuple[str, str, str]]) -> None:
@@ -117,6 +115,7 @@ def _from_rest(collection: str, district: District, access: Access, snapshot: Sn
             state="incomplete" if reason else "complete",
             reason=reason,
             rows=rows,
+            nameless=_nameless(seen.unreadable),
             left_out_parents=seen.left_out,
             total_at_start=tally.totals[0] if tally.totals else None,
             total_at_end=tally.totals[-1] if tally.totals else None,
@@ -157,7 +156,7 @@ class _Seen:
             return f"the server's total moved from {tally.totals[0]} to {tally.totals[-1]} while it was read"
         if tally.totals and self.rows < tally.totals[0]:
             return f"{self.rows} rows came of {tally.totals[0]} that the server announced"
-        return _nameless(self.unreadable)
+        return None
 
 
 def _tables(source: RestSource, collection: str, tally: Tally, seen: _Seen, parents: bool) -> Iterator[pa.Table]:

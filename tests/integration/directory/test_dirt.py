@@ -41,8 +41,10 @@ def snapshot(folder: Path, rows: Rows) -> Snapshot:
         nameless = [(name, "", "it has no sourcedId")] * (len(rows[name]) - len(named))
         number, digest = taken.write(name, [pa.Table.from_pylist(named, schema=schema)])
         taken.keep_unreadable(name, nameless)
-        state = "incomplete" if nameless else "complete"
-        taken.prove(Proof(collection=name, state=state, rows=number, sha256=digest, started_at=now, finished_at=now))
+        proof = Proof(
+            collection=name, state="complete", rows=number, nameless=len(nameless), sha256=digest, started_at=now, finished_at=now
+        )
+        taken.prove(proof)
     return taken
 
 

@@ -94,6 +94,7 @@ def test_a_filter_that_is_not_honoured_is_found_out(faults: Faults, why: str, se
         {"whole_at": dt.datetime.now(dt.UTC) - dt.timedelta(days=7), "state": "changes"},
         {"started_at": dt.datetime.now(dt.UTC) - dt.timedelta(days=8)},
         {"state": "incomplete", "reason": "it moved"},
+        {"nameless": 1},
         {"parents": True},
         {"parents": None},
     ],

@@ -171,7 +171,13 @@ def test_an_enrollment_without_an_id_is_named_after_what_it_joins(tmp_path: Path
     assert snapshot.unreadable().to_dict("records") == [
         {"resource": "enrollments", "sourced_id": "", "reason": "it has no sourcedId"}
     ]
-    assert proof.state == "incomplete"
+    assert (proof.state, proof.nameless) == ("complete", 1)
+
+
+def test_a_sourced_id_behind_a_cell_too_many_is_nobodys(tmp_path: Path) -> None:
+    text = "role,sourcedId,enabledUser,orgSourcedIds,username,givenName,familyName\nstudent,Mary,u1,true,s1,x,A,B\n"
+    rows, proof, snapshot = read(small(tmp_path, users=text), "users", tmp_path)
+    assert (rows, proof.nameless, list(snapshot.unreadable()["sourced_id"])) == ([], 1, [""])
 
 
 def test_a_row_with_a_cell_too_many_is_set_aside(tmp_path: Path) -> None:
@@ -307,12 +313,20 @@ def test_a_delta_of_roles_keeps_the_roles_it_does_not_name(tmp_path: Path) -> No
     ]
 
 
-def test_a_delta_on_an_incomplete_snapshot_is_incomplete_itself(tmp_path: Path) -> None:
+def test_a_delta_does_not_forget_that_rows_of_the_snapshot_before_had_no_id(tmp_path: Path) -> None:
     nameless = _BASE + ",,true,s1,student,x,A,B\n"
     _, monday, last = read(small(tmp_path, users=nameless), "users", tmp_path, run="monday")
     bundle = small(tmp_path, users=_BASE, **_DELTA)
     rows, tuesday, _ = read(bundle, "users", tmp_path, run="tuesday", previous=last)
-    assert (len(rows), monday.state, tuesday.state) == (2, "incomplete", "incomplete")
+    assert (len(rows), monday.state, tuesday.state) == (2, "complete", "complete")
+    assert (monday.nameless, tuesday.nameless) == (1, 1)
+
+
+def test_a_delta_on_an_incomplete_snapshot_is_incomplete_itself(tmp_path: Path) -> None:
+    manifest = "propertyName,value\nfile.users,whatever\n"
+    _, monday, last = read(small(tmp_path, users=_BASE, manifest=manifest), "users", tmp_path, run="monday")
+    _, tuesday, _ = read(small(tmp_path, users=_BASE, **_DELTA), "users", tmp_path, run="tuesday", previous=last)
+    assert (monday.state, tuesday.state) == ("incomplete", "incomplete")
 
 
 @pytest.mark.parametrize("spoilt", ["r1,,u1,primary,teacher,s1,,x", "r1,,,primary,teacher,s1"])
