@@ -39,11 +39,17 @@ def settle(cursor: psycopg.Cursor[Any], district: str, people: pa.Table, setting
 
 
 def _digests(people: pa.Table, settings: Settings) -> pa.Array:
-    """Per person the digest of what is kept of them: with the parent contact where their first school wants it."""
-    schools = people.column("school_ids").combine_chunks()
+    """Per person the digest of what is kept of them: with the parent contact where their first school wants it.
+
+    Null where the record leaves the schools open: what the row says then rests on more than the record.
+    """
+    # Where nobody is at a school, the lists are of no type.
+    schools = people.column("school_ids").cast(pa.list_(pa.string())).combine_chunks()
     first = pc.list_element(pc.if_else(pc.greater(pc.list_value_length(schools), 0), schools, pa.scalar([None], schools.type)), 0)
     wanting = [school for school in pc.unique(first).to_pylist() if settings.for_school(school).include_primary_parent_contact]
     wants = np.asarray(pc.is_in(first, pa.array(wanting, first.type)))
-    return pa.array(
-        np.where(wants, people.column("digest_with_parent").to_numpy(), people.column("digest").to_numpy()), pa.int64()
-    )
+    unsure = np.zeros(people.num_rows, dtype=bool)
+    if "unsure_org_ids" in people.column_names:
+        unsure = np.asarray(pc.fill_null(pc.list_value_length(people.column("unsure_org_ids")), 0)) > 0
+    digest = np.where(wants, people.column("digest_with_parent").to_numpy(), people.column("digest").to_numpy())
+    return pa.array(digest, pa.int64(), mask=unsure)

@@ -33,6 +33,7 @@ _REASONS = {
     "excluded": '"Include user in SIS sync" is off; turn it on for the sync to touch them',
     "roster_off": "the role is not rostered at this school; turn its roster switch on",
     "name_missing": "the SIS sends no name; enter it there",
+    "school_unknown": "the record names no school, and only some schools are rostered; give them a school in the SIS",
     "match_not_unique": "the record fits several people here; give them different identifiers, e-mails and usernames",
     "sourced_id_changed": "they seem to have a new sourcedId; confirm or refuse the relink",
     "sourced_id_reissued": "the SIS gives this sourcedId to another human now; check it there",

@@ -180,7 +180,18 @@ RULES: tuple[Rule, ...] = (
             "A parent or guardian named by the user is not shared.",
             "Share parents in {sis}, or remove the link.",
         ),
-        ("org_missing", "warning", "The user belongs to no school.", "Give the user a school in {sis}."),
+        (
+            "org_missing",
+            "warning",
+            "The record names no org, so at which school the user is is not known: whoever is here keeps their schools.",
+            "Give the user a school in {sis}.",
+        ),
+        (
+            "org_unknown",
+            "warning",
+            "The user is at an org that the SIS does not list: it becomes no school, and whoever is here keeps their schools.",
+            "Share the org in {sis}, or correct the user's org.",
+        ),
         ("email_malformed", "warning", "The user's e-mail address is none.", "Correct the address in {sis}."),
     ),
     *_rules(

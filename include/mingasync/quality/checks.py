@@ -8,7 +8,7 @@ import pandas as pd
 
 from include.mingasync.oneroster.records import PARENT_ROLES
 from include.mingasync.quality.catalogue import BY_ID
-from include.mingasync.rosters.people import ROLE_OF
+from include.mingasync.rosters.people import ROLE_OF, known_orgs
 
 Frames = Mapping[str, pd.DataFrame]
 _STATUSES = ("active", "inactive", "tobedeleted")
@@ -29,7 +29,8 @@ def record_checks(frames: Frames) -> dict[str, pd.DataFrame]:
     ):
         checks[name][rule] = _known(frames[name], link, frames[target]) | ~live(frames[name])
     _check_classes(frames, checks["classes"])
-    _check_users(frames["users"], checks["users"])
+    orgs = frames["orgs"]
+    _check_users(frames["users"], set().union(*known_orgs(orgs[kept(checks["orgs"], "orgs")])), checks["users"])
     _check_enrollments(frames, checks)
     return checks
 
@@ -108,16 +109,19 @@ def _check_classes(frames: Frames, checks: pd.DataFrame) -> None:
     checks["terms_none"] = pd.Series([len(ids) > 0 for ids in own], index=classes.index, dtype=bool) | leaving
 
 
-def _check_users(users: pd.DataFrame, checks: pd.DataFrame) -> None:
+def _check_users(users: pd.DataFrame, orgs: set[str], checks: pd.DataFrame) -> None:
     leaving = ~live(users) | _sure(users["enabled"].eq(False))
     roles = [[str(role).strip().lower() for role in own if role] for own in lists(users["roles"])]
     known = pd.Series([any(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
     every = pd.Series([all(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
     checks["role_unknown"] = known | leaving
     checks["role_partly_unknown"] = every | ~known | leaving
-    checks["org_missing"] = (
-        pd.Series([len(orgs) > 0 for orgs in lists(users["org_ids"])], index=users.index, dtype=bool) | leaving
-    )
+    named = [
+        {org for org in (*own, *by_role) if org}
+        for own, by_role in zip(lists(users["org_ids"]), lists(users["role_org_ids"]), strict=True)
+    ]
+    checks["org_missing"] = pd.Series([len(own) > 0 for own in named], index=users.index, dtype=bool) | leaving
+    checks["org_unknown"] = pd.Series([orgs.issuperset(own) for own in named], index=users.index, dtype=bool) | leaving
     checks["name_blank"] = (_filled(users["given_name"]) & _filled(users["family_name"])) | leaving
     checks["email_malformed"] = (
         users["email"].str.fullmatch(_EMAIL).fillna(True).astype(bool) | ~_filled(users["email"]) | leaving

@@ -44,6 +44,8 @@ COLUMNS = (
     "identifier",
     "grades",
     "school_ids",
+    "unsure_org_ids",
+    "maybe_outside",
     "parent_name",
     "parent_email",
     "parent_phone",
@@ -51,6 +53,8 @@ COLUMNS = (
     "digest_with_parent",
 )
 _PARENT = ("parent_name", "parent_email", "parent_phone")
+#: What the record does not say is no part of what it says: these make no digest.
+_NOT_SAID = ("n", "unsure_org_ids", "maybe_outside")
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,11 @@ class People:
     """Who the SIS says is here, and who it says is not.
 
     ``present``: a row a human (COLUMNS; ``n`` numbers them from 0; the digests tell whether a record says what it said before,
-    without and with the parent contact). ``gone``: sourced_id and reason, one of
-    ``tobedeleted``, ``inactive``, ``disabled``, ``left_school``. ``ids``: sourced_id -> n for every record of a present human.
+    without and with the parent contact). ``school_ids`` are those that are certain; ``unsure_org_ids`` the orgs that a record
+    names and the SIS does not list, a blank one where a record names none at all: of those nothing is known, so that whoever is
+    here keeps the schools they have. ``maybe_outside``: so little is known that they may be at no rostered school.
+    ``gone``: sourced_id and reason, one of ``tobedeleted``, ``inactive``, ``disabled``, ``left_school``.
+    ``ids``: sourced_id -> n for every record of a present human.
     """
 
     present: pd.DataFrame
@@ -73,11 +80,16 @@ def people_from(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]
     users = users[~users["sourced_id"].isin(set(set_aside))].drop_duplicates("sourced_id", keep="last")
     parents = users[_only_parents(users)]
     users = users[~users.index.isin(parents.index)].reset_index(drop=True)
-    users = users.assign(role=_roles(users), school_ids=_schools(users, orgs, rostered)).dropna(subset=["role"])
+    schools, unsure = _schools(users, orgs, rostered)
+    users = users.assign(role=_roles(users), school_ids=schools, unsure_org_ids=unsure).dropna(subset=["role"])
     gone = _gone(users)
     here = users[gone.isna()]
     present = _one_row_a_human(_with_contacts(_trimmed(here), parents))
-    said = [column for column in COLUMNS if column in present and column != "n"]
+    present["maybe_outside"] = [
+        bool(rostered) and not at and bool(unknown)
+        for at, unknown in zip(present["school_ids"], present["unsure_org_ids"], strict=True)
+    ]
+    said = [column for column in COLUMNS if column in present and column not in _NOT_SAID]
     present = present.assign(
         digest=digests(present, [column for column in said if column not in _PARENT]), digest_with_parent=digests(present, said)
     )
@@ -120,24 +132,41 @@ def _role(roles: Sequence[str], types: Sequence[str]) -> str | None:
     return min((role for role, _ in primary or known), key=_RANK.__getitem__, default=None)
 
 
-def _schools(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]) -> list[list[str] | None]:
-    """The schools of each user, the primary first; None for who is at no rostered school.
+def known_orgs(orgs: pd.DataFrame) -> tuple[set[str], set[str]]:
+    """The schools that the SIS lists, and the orgs above them, such as the district; an org of no type is neither."""
+    kind = orgs["type"].str.strip().str.lower()
+    active = orgs["status"].eq("active").fillna(False).to_numpy(dtype=bool)
+    is_school = kind.eq("school").fillna(False).to_numpy(dtype=bool)
+    is_other = kind.ne("school").fillna(False).to_numpy(dtype=bool) & kind.ne("").fillna(False).to_numpy(dtype=bool)
+    ids = orgs["sourced_id"]
+    return set(ids[active & is_school]), set(ids[is_other])
 
-    An org that the SIS does not list is taken for a school, so that people keep theirs on a night when it is missing.
-    A user of the whole district has no school of their own and is never outside.
+
+_NO_ORG = [""]
+
+
+def _schools(
+    users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]
+) -> tuple[list[list[str] | None], list[Sequence[str]]]:
+    """The certain schools of each user, the primary first, None for who is certainly at none that is rostered; and the orgs of
+    which nothing is known, a blank one where none is named.
+
+    A school that the district's file names is one, whether the SIS lists it or not. A user of the whole district has no
+    school of their own and is never outside.
     """
-    above = set(orgs.loc[orgs["type"].str.lower() != "school", "sourced_id"])
+    listed, above = known_orgs(orgs)
     wanted = set(rostered)
+    certain = wanted - above if wanted else listed
     schools: list[list[str] | None] = []
+    unsure: list[Sequence[str]] = []
     for own, by_role in zip(_lists(users["org_ids"]), _lists(users["role_org_ids"]), strict=True):
         every = dict.fromkeys(org for org in (*own, *by_role) if org)
-        at = [org for org in every if org not in above]
-        if wanted:
-            at_wanted = [org for org in at if org in wanted]
-            schools.append(at_wanted if at_wanted or (every and not at) else None)
-        else:
-            schools.append(at)
-    return schools
+        at = [org for org in every if org in certain]
+        unknown = [org for org in every if org not in listed and org not in above and org not in wanted] if every else _NO_ORG
+        elsewhere = bool(wanted) and not at and not unknown and any(org in listed for org in every)
+        schools.append(None if elsewhere else at)
+        unsure.append(unknown)
+    return schools, unsure
 
 
 def _gone(users: pd.DataFrame) -> pd.Series:
@@ -202,6 +231,7 @@ def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
         for column, values in {
             "sourced_ids": [[one] for one in twins["sourced_id"]],
             "school_ids": _lists(twins["school_ids"]),
+            "unsure_org_ids": _lists(twins["unsure_org_ids"]),
             "grades": _lists(twins["grades"]),
         }.items():
             joined = pd.Series(values, index=twins["n"]).groupby(level=0).agg(_in_order)
@@ -212,7 +242,8 @@ def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
     lead["grades"] = [
         [str(grade).strip() for grade in grades if grade and str(grade).strip()] for grades in _lists(lead["grades"])
     ]
-    lead["school_ids"] = [list(schools) for schools in _lists(lead["school_ids"])]
+    for column in ("school_ids", "unsure_org_ids"):
+        lead[column] = [list(ids) for ids in _lists(lead[column])]
     return lead.reset_index(drop=True)
 
 

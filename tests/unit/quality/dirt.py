@@ -83,6 +83,7 @@ FORTY = [
     Dirt("a user without role", change("users", 0, roles=None), "users.role_unknown", E, "u0"),
     Dirt("one of two roles odd", change("users", 0, roles=["student", "wizard"]), "users.role_partly_unknown", W, "u0"),
     Dirt("user without school", change("users", 0, org_ids=[]), "users.org_missing", W, "u0"),
+    Dirt("user at an org that is not listed", change("users", 0, org_ids=["S1", "S9"]), "users.org_unknown", W, "u0"),
     Dirt("malformed e-mail", change("users", 0, email="not an address"), "users.email_malformed", W, "u0"),
     Dirt("one e-mail for two", change("users", 0, email="U1@example.org"), "users.email_shared", W, says="2 records: "),
     Dirt("one username for two", change("users", 0, username="USER.u1"), "users.username_shared", W, says="(u0, u1)"),

@@ -49,6 +49,10 @@ where u.district = %(district)s and u.status = 'active'
   and not exists (select from list_match as m where m.list_id = u.list_id)
   and not u.term_ids && %(lost_terms)s::text[]
   and not exists (select from s_kept where u.kind = 'class' and s_kept.user_id is null and s_kept.class_id = u.source_id)
+  -- Nor does the list of a school at which somebody stays for want of a word about it.
+  and not (u.kind in ('role', 'grade') and exists (
+      select from directory.memberships as rolls join resting on rolls.people @> array[resting.person_id]
+      where rolls.list_id = u.list_id and resting.school_id = u.school_id))
   -- The district's own choice needs no proof; what the SIS did not send does.
   and (%(proven)s or unlisted.reason in ('term_not_selected', 'grade_not_selected'));
 

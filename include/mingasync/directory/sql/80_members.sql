@@ -76,7 +76,10 @@ join (select person_id, bool_or(may_update) as may_update from who group by 1) a
 where %(proven)s
   and not exists (
       select from kept_people as kept
-      where kept.person_id = off.person_id and (kept.class_id = l.source_id or l.kind in ('subject', 'teacher')));
+      where kept.person_id = off.person_id and (kept.class_id = l.source_id or l.kind in ('subject', 'teacher')))
+  and not exists (
+      select from resting
+      where l.kind in ('role', 'grade') and resting.person_id = off.person_id and resting.school_id = l.school_id);
 
 -- The same, list by list, as it is carried out and kept.
 create temp table moving on commit drop as
