@@ -66,7 +66,22 @@ def _count_changes(connection: psycopg.Connection[Any], run_no: int, counts: Cou
         union all
         -- Somebody may be updated for two reasons in one run and is one person all the same.
         select entity, role, action, status, count(distinct entity_no) from directory.changes
-        where run_no = %(run)s and entity_no is not null and action = 'update' and {here} group by 1, 2, 3, 4
+        where run_no = %(run)s and entity_no is not null and action = 'update' and {here}
+          and not (entity = 'person' and status = 'suppressed') group by 1, 2, 3, 4
+        union all
+        -- What is held back of somebody may be fields, memberships or both.
+        select 'person', role, 'update', 'suppressed', count(*) from (
+            select distinct on (person_id) person_id, role, school_id from (
+                select entity_no as person_id, role, school_id, 1 as place from directory.changes
+                where run_no = %(run)s and entity = 'person' and entity_no is not null
+                  and action = 'update' and status = 'suppressed'
+                union all
+                select moved.person_id, p.role, p.school_ids[1], 2
+                from (select distinct unnest(people) as person_id from directory.membership_changes
+                      where run_no = %(run)s and status = 'suppressed') as moved
+                join directory.people as p using (person_id)
+            ) as held_back order by person_id, place
+        ) as person where {here} group by 2
         union all
         select entity, role, 'skip', status, count(*) from directory.changes
         where run_no = %(run)s and entity_no is null and {here} group by 1, 2, 3, 4

@@ -186,9 +186,11 @@ def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, 
                select s.person_id, s.role from s_settled as s join s_rules as r using (school_id, role) where r.roster
            ) as there
            where person_id not in (select entity_no from directory.changes
-                                   where run_no = %s and entity = 'person' and entity_no is not null)
+                                   where run_no = %(run)s and entity = 'person' and entity_no is not null)
+             and person_id not in (select unnest(people) from directory.membership_changes
+                                   where run_no = %(run)s and status = 'suppressed')
            group by 1""",
-        (run_no,),
+        {"run": run_no},
     ).fetchall()
     lists = cursor.execute(
         """select l.kind, count(*) from list_match join s_lists as l using (k)

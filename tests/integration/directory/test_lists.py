@@ -240,3 +240,41 @@ def test_who_sees_which_list(directory: Directory, viewer: str, visibility: str)
     sees = directory.rows("select list_id from directory.lists_visible_to(%s)", who) == [(list_id(directory),)]
     everybody_at_work = viewer not in ("student", "archived teacher", "teacher elsewhere")
     assert sees == (VIEWERS[viewer] or (visibility == "public" and everybody_at_work))
+
+
+def six_move(directory: Directory) -> dict[str, Any]:
+    """Ten students in class C; the counts of a night on which six of them moved to D and two of these got a new name."""
+    sis = Sis(
+        users=[*(user(f"s{n}") for n in range(10)), user("t", "teacher"), user("u", "teacher")],
+        classes=[klass("C"), klass("D")],
+        enrollments=[*(enrollment("C", f"s{n}") for n in range(10)), enrollment("C", "t", "teacher")],
+    )
+    directory.settings = everything_on(**LISTS, auto_lists={"teacher": True}) | directory.settings
+    directory.night(sis)
+    directory.settings["roles"] = {role: {"roster": True} for role in ("student", "teacher")}
+    for row in sis.enrollments[:6]:
+        row["class_id"] = "D"
+    for row in sis.users[:2]:
+        row["family_name"] = "Changed"
+    sis.enrollments.append(enrollment("C", "u", "teacher"))
+    return directory.night(sis, run_id="tonight")
+
+
+def test_memberships_held_back_count_their_people_once_per_role(directory: Directory) -> None:
+    counts = six_move(directory)
+    assert counts["people"]["student"]["update_suppressed"] == 6 and counts["people"]["student"]["unchanged"] == 4
+    assert counts["people"]["teacher"]["update_suppressed"] == 1 and counts["people"]["teacher"]["unchanged"] == 1
+    # Off C and off the teacher's list, on D, and a second manager of C; the new manager's own list is new.
+    assert counts["memberships"] == {"added": 5, "removed": 0, "suppressed": 6 + 6 + 6 + 1}
+    reasons = "select distinct reason from directory.sync_changes where run_id = 'tonight' and status = 'suppressed'"
+    assert directory.rows(reasons) == [("auto_update_off",)]
+
+
+def test_what_a_quiet_range_holds_back_says_so(directory: Directory) -> None:
+    directory.settings = {"quiet": [{"from": "2026-11-24", "to": "2026-12-01", "mode": "additions_only"}]}
+    counts = six_move(directory)
+    assert counts["people"]["student"]["update_suppressed"] == 6
+    reasons = (
+        "select distinct entity, reason from directory.sync_changes where run_id = 'tonight' and status = 'suppressed' order by 1"
+    )
+    assert directory.rows(reasons) == [("membership", "quiet"), ("person", "quiet")]

@@ -1,12 +1,12 @@
 -- Which list of the directory is which list that ought to be, what is new, what changed, what is over.
 
 create temp table who on commit drop as
-select h.n, h.person_id, h.status = 'archived' as newcomer, h.may_update
+select h.n, h.person_id, h.status = 'archived' as newcomer, h.may_update, h.quiet
 from here as h where h.person_id is not null and h.included and h.roster and not h.is_apart
 union all
-select n, person_id, true, true from new_people
+select n, person_id, true, true, false from new_people
 union all
-select s.n, s.person_id, false, r.auto_update and not r.quiet
+select s.n, s.person_id, false, r.auto_update and not r.quiet, r.quiet
 from s_settled as s join s_rules as r using (school_id, role) where r.roster;
 analyze who;
 

@@ -43,15 +43,15 @@ where wanted.people is distinct from now_on.people;
 analyze differing_rolls (list_id, manager);
 
 create temp table joining on commit drop as
-select w.list_id, w.person_id, w.manager, who.newcomer or who.may_update as may_join
+select w.list_id, w.person_id, w.manager, who.newcomer or who.may_update as may_join, who.quiet
 from (
     select d.list_id, d.manager, unnest(d.wanted) as person_id from differing_rolls as d
     except
     select d.list_id, d.manager, unnest(d.now_on) from differing_rolls as d
 ) as w
-join (select person_id, bool_or(newcomer) as newcomer, bool_or(may_update) as may_update from who group by 1
+join (select person_id, bool_or(newcomer) as newcomer, bool_or(may_update) as may_update, bool_or(quiet) as quiet from who group by 1
       union all
-      select distinct o.person_id, true, true from directory.membership_overrides as o
+      select distinct o.person_id, true, true, false from directory.membership_overrides as o
       where o.keep and not exists (select from who where who.person_id = o.person_id)) as who using (person_id);
 
 -- An enrollment that was set aside proves nothing, neither for its class nor for the lists made from classes.
@@ -64,7 +64,7 @@ analyze kept_people;
 
 -- Only somebody who is here for certain leaves a list; who is absent keeps theirs until archived.
 create temp table leaving on commit drop as
-select off.list_id, off.person_id, off.manager, who.may_update as may_leave
+select off.list_id, off.person_id, off.manager, who.may_update as may_leave, who.quiet
 from (
     select d.list_id, d.manager, unnest(d.now_on) as person_id from differing_rolls as d
     except
@@ -72,7 +72,7 @@ from (
 ) as off
 join list_match as m using (list_id)
 join s_lists as l using (k)
-join (select person_id, bool_or(may_update) as may_update from who group by 1) as who using (person_id)
+join (select person_id, bool_or(may_update) as may_update, bool_or(quiet) as quiet from who group by 1) as who using (person_id)
 where %(proven)s
   and not exists (
       select from kept_people as kept
@@ -83,12 +83,16 @@ where %(proven)s
 
 -- The same, list by list, as it is carried out and kept.
 create temp table moving on commit drop as
-select list_id, manager, 'add' as action, case when may_join then 'planned' else 'suppressed' end as status,
-       array_agg(person_id order by person_id) as people, false as is_new
-from joining group by list_id, manager, may_join
+select list_id, manager, action, status, reason, array_agg(person_id order by person_id) as people, false as is_new
+from (
+    select list_id, manager, person_id, 'add' as action, may_join as may, quiet from joining
+    union all
+    select list_id, manager, person_id, 'remove', may_leave, quiet from leaving
+) as moves
+cross join lateral (select
+    case when may then 'planned' else 'suppressed' end as status,
+    case when may then 'roster' when quiet then 'quiet' else 'auto_update_off' end as reason
+) as what
+group by list_id, manager, action, status, reason
 union all
-select list_id, manager, 'remove', case when may_leave then 'planned' else 'suppressed' end,
-       array_agg(person_id order by person_id), false
-from leaving group by list_id, manager, may_leave
-union all
-select list_id, manager, 'add', 'planned', people, true from wanted where is_new and people <> '{}';
+select list_id, manager, 'add', 'planned', 'roster', people, true from wanted where is_new and people <> '{}';

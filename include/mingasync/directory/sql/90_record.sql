@@ -22,5 +22,5 @@ from plan_lists;
 insert into directory.membership_changes (run_no, list_id, manager, action, status, reason, people)
 select %(run_no)s, list_id, manager, action,
        case when status = 'planned' and not %(preview)s then 'applied' else status end,
-       case when status = 'planned' then 'roster' else 'auto_update_off' end, people
+       reason, people
 from moving order by list_id;
