@@ -43,6 +43,10 @@ class DirectoryRefused(MingaSyncError):
     """The directory's database refused a step or could not be reached; nothing of that step was kept."""
 
 
+class SchemaRefused(MingaSyncError):
+    """The directory's schema cannot be brought to this code's version; nothing was changed."""
+
+
 class MailRefused(MingaSyncError):
     """The mail server did not take a mail; the sync itself is not touched by that."""
 

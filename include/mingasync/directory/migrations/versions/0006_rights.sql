@@ -169,4 +169,11 @@ drop policy own_districts on directory.changes;
 create policy own_districts on directory.changes for select
     using (run_no in (select r.run_no from directory.sync_runs as r));
 
-select directory.protect_tables(), directory.make_groups(), directory.set_grants();
+-- Called after each migration, so that what it made is covered as well.
+create function directory.set_rights() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform directory.protect_tables();
+    perform directory.make_groups();
+    perform directory.set_grants();
+end
+$$;
