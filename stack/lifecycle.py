@@ -17,7 +17,8 @@ from stack.home import REPOSITORY, Home
 from stack.ports import choose_ports, remember_ports
 from stack.processes import alive, end, with_descendants
 
-START_SECONDS = 180
+#: A stack that ends by itself is told of at once; this only bounds one that hangs, also on a busy machine.
+START_SECONDS = 900
 STOP_SECONDS = 30
 COMPONENTS = {
     "scheduler": "scheduler",
@@ -71,7 +72,7 @@ def _launch(home: Home) -> None:
             stderr=log,
             start_new_session=True,
         )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_SECONDS
     while not supervisor(home):
         if process.poll() is not None or time.monotonic() > deadline:
             raise _failure(home, "The supervisor did not start")

@@ -29,7 +29,7 @@ from psycopg import sql
 from stack.ports import free_port
 
 ADMIN = "postgres"
-START_SECONDS = 60
+START_SECONDS = 300  # a server that ends by itself is told of at once
 STOP_SECONDS = 20
 #: Where root keeps what the unprivileged user could not reach under a closed folder such as /root.
 ROOTS_PLACE = Path("/var/lib/mingasync")

@@ -13,18 +13,20 @@ from stack.airflow_api import AirflowApi
 from stack.demo import DAG_ID
 from stack.environment import database
 from stack.home import Home
+from tests.e2e.live import Live
+from tests.waiting import PATIENCE
 
-pytestmark = pytest.mark.usefixtures("demo_output")
+pytestmark = pytest.mark.usefixtures("live")
 
 
 @pytest.fixture
-def directory(live_stack: Home) -> Any:
-    with psycopg.connect(database(live_stack).dsn("roster", "roster")) as connection:
+def directory(live: Live) -> Any:
+    with psycopg.connect(database(live.home).dsn("roster", "roster")) as connection:
         yield connection
 
 
 def get(home: Home, part: str, path: str) -> Any:
-    answer = requests.get(f"http://127.0.0.1:{home.ports[part].given}{path}", timeout=30, proxies={"http": ""})
+    answer = requests.get(f"http://127.0.0.1:{home.ports[part].given}{path}", timeout=PATIENCE, proxies={"http": ""})
     answer.raise_for_status()
     return answer.json()
 

@@ -8,36 +8,33 @@ import sys
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
-import requests
 
-from stack.airflow_api import AirflowApi
 from stack.demo import DAG_ID
-from stack.environment import database, environment
-from stack.home import REPOSITORY, Home
-from tests.e2e.test_hold import ended, until
+from stack.environment import environment
+from stack.home import REPOSITORY
+from tests.e2e.live import Live
 
-pytestmark = pytest.mark.usefixtures("demo_output")
 ZONE = ZoneInfo("America/Chicago")
 
 
 class Nights:
     """The nights of the rehearsal district, run again and again."""
 
-    def __init__(self, home: Home) -> None:
-        self.home, self.api = home, AirflowApi.of(home)
-        self.sis = f"http://127.0.0.1:{home.ports['sis'].given}/rehearsal"
+    def __init__(self, live: Live) -> None:
+        self.live, self.api = live, live.api
 
     def backfill(self, night: dt.date) -> str:
         """The run of a night, ended; created, or taken up again where it failed, by ``airflow backfill create``."""
         # Airflow runs one backfill of a DAG at a time and takes a moment to close the last one.
-        until(lambda: all(one["completed_at"] for one in self.api._call("GET", f"backfills?dag_id={DAG_ID}")["backfills"]))
+        self.live.until(
+            lambda: all(one["completed_at"] for one in self.api._call("GET", f"backfills?dag_id={DAG_ID}")["backfills"])
+        )
         first = dt.datetime.combine(night, dt.time(0), ZONE)
         made = subprocess.run(
             [sys.executable, "-m", "airflow", "backfill", "create", "--dag-id", DAG_ID, "--reprocess-behavior", "failed",
              "--from-date", first.isoformat(), "--to-date", (first + dt.timedelta(hours=23, minutes=59)).isoformat()],
-            env=environment(self.home), cwd=REPOSITORY, check=False, capture_output=True, text=True, timeout=120,
+            env=environment(self.live.home), cwd=REPOSITORY, check=False, capture_output=True, text=True,
         )  # fmt: skip
         assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-3000:]
         return self.run_of(night)
@@ -48,7 +45,7 @@ class Nights:
         run_id = self.backfill(night)
         self.api._call("PATCH", f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/{task}", {"new_state": "failed"})
         self.paused(False)
-        assert ended(self.api, run_id) == "failed"
+        assert self.live.ended(run_id) == "failed"
         return run_id
 
     def paused(self, paused: bool) -> None:
@@ -63,24 +60,15 @@ class Nights:
             next(r["dag_run_id"] for r in runs if r["logical_date"] and dt.datetime.fromisoformat(r["logical_date"]) == at)
         )
 
-    def faults(self, **faults: Any) -> None:
-        """Let the SIS misbehave."""
-        requests.put(f"{self.sis}/faults", json=faults, timeout=30, proxies={"http": ""}).raise_for_status()
-
-    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Rows of the directory's database."""
-        with psycopg.connect(database(self.home).dsn("roster", "roster")) as connection:
-            return connection.execute(query, values).fetchall()
-
     def history(self, run_id: str) -> tuple[Any, ...]:
         """Kind, state and time of the snapshot of a run."""
-        return self.rows("select kind, state, snapshot_at from directory.sync_runs where run_id = %s", run_id)[0]
+        return self.live.rows("select kind, state, snapshot_at from directory.sync_runs where run_id = %s", run_id)[0]
 
 
-@pytest.fixture(scope="module")
-def nights(live_stack: Home) -> Nights:
-    database(live_stack).empty_database("roster")
-    return Nights(live_stack)
+@pytest.fixture
+def nights(live: Live) -> Nights:
+    live.empty()
+    return Nights(live)
 
 
 def days_ago(number: int) -> dt.date:
@@ -91,25 +79,24 @@ def test_a_failed_night_is_superseded_once_a_later_one_is_in(nights: Nights) -> 
     fifth, sixth = days_ago(9), days_ago(8)
     run_id = nights.fails_at(fifth, "extract.users")
     assert nights.history(run_id)[1] == "failed"
-    assert ended(nights.api, nights.backfill(sixth)) == "success"
+    assert nights.live.ended(nights.backfill(sixth)) == "success"
     people = "select person_id, xmin::text, updated_at from directory.people order by 1"
-    before = nights.rows(people)
+    before = nights.live.rows(people)
     assert len(before) > 2000
     nights.backfill(fifth)
-    until(lambda: nights.history(run_id)[1] == "superseded")
-    assert ended(nights.api, run_id) == "success"
-    assert nights.rows(people) == before
+    nights.live.until(lambda: nights.history(run_id)[1] == "superseded")
+    assert nights.live.ended(run_id) == "success"
+    assert nights.live.rows(people) == before
 
 
 def test_a_night_that_failed_after_extraction_is_replayed_from_its_snapshot(nights: Nights) -> None:
     seventh = days_ago(7)
     run_id = nights.fails_at(seventh, "load")
     assert nights.history(run_id)[1] == "failed"
-    requests.delete(f"{nights.sis}/requests", timeout=30, proxies={"http": ""})
-    nights.faults(not_shared="users")
+    nights.live.forget_requests()
+    nights.live.faults(not_shared="users")
     nights.backfill(seventh)
-    until(lambda: nights.history(run_id)[1] == "success")
-    nights.faults()
-    assert requests.get(f"{nights.sis}/requests", timeout=30, proxies={"http": ""}).json() == {}
+    nights.live.until(lambda: nights.history(run_id)[1] == "success")
+    assert nights.live.requests_of_the_sis() == {}
     kind, _, snapshot_at = nights.history(run_id)
     assert kind == "backfill" and snapshot_at is not None

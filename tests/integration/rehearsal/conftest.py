@@ -11,6 +11,7 @@ import requests
 
 from include.rehearsal.running import Running, running
 from include.rehearsal.server import application
+from tests.waiting import PATIENCE
 
 TODAY = dt.date(2026, 11, 24)
 STUDENTS = 300
@@ -31,7 +32,7 @@ class Client:
             self.server.token_url,
             data={"grant_type": "client_credentials"} | form,
             auth=("rehearsal", "rehearsal-secret"),
-            timeout=10,
+            timeout=PATIENCE,
         )
         if answer.ok:
             self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -39,7 +40,7 @@ class Client:
 
     def get(self, path: str, version: str = "1.2", **parameters: Any) -> requests.Response:
         """The answer to a request below the version's root."""
-        return self.session.get(f"{self.server.root(version)}/{path}", params=parameters, timeout=10)
+        return self.session.get(f"{self.server.root(version)}/{path}", params=parameters, timeout=PATIENCE)
 
     def pull(self, path: str, limit: int = 100, version: str = "1.2") -> list[dict[str, Any]]:
         """Every row of a collection, up to the first empty page."""

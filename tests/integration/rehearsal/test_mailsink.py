@@ -5,7 +5,6 @@ from __future__ import annotations
 import smtplib
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -16,6 +15,7 @@ import requests
 from include.rehearsal.mailsink import MailFolder, mail_application, smtp_server
 from include.rehearsal.running import Running, running
 from tests.integration.rehearsal.test_server import free_port
+from tests.waiting import PATIENCE, answer_of
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ def mail(subject: str, html: str | None = "<p>Hello <a href='https://example.org
 
 
 def send(port: int, message: EmailMessage) -> None:
-    with smtplib.SMTP("127.0.0.1", port, timeout=5) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=PATIENCE) as client:
         client.send_message(message)
 
 
 def get(web: Running, path: str) -> requests.Response:
-    return requests.get(f"{web.url}{path}", timeout=5)
+    return requests.get(f"{web.url}{path}", timeout=PATIENCE)
 
 
 def test_mails_are_listed_newest_first(smtp: int, web: Running) -> None:
@@ -97,14 +97,14 @@ def test_a_mail_without_html_shows_its_text(smtp: int, web: Running) -> None:
 
 
 def test_a_server_told_to_refuse_answers_451_until_told_otherwise(smtp: int, web: Running) -> None:
-    assert requests.put(f"{web.url}/smtp", json={"refuse": True}, timeout=5).json() == {"refuse": True}
+    assert requests.put(f"{web.url}/smtp", json={"refuse": True}, timeout=PATIENCE).json() == {"refuse": True}
     with pytest.raises(smtplib.SMTPResponseException) as refusal:
         send(smtp, mail("Refused"))
     assert refusal.value.smtp_code == 451
     assert get(web, "/mails.json").json() == []
     assert "refuses every mail" in get(web, "/").text
-    assert requests.put(f"{web.url}/smtp", json={"refuse": "no"}, timeout=5).status_code == 400
-    requests.put(f"{web.url}/smtp", json={"refuse": False}, timeout=5)
+    assert requests.put(f"{web.url}/smtp", json={"refuse": "no"}, timeout=PATIENCE).status_code == 400
+    requests.put(f"{web.url}/smtp", json={"refuse": False}, timeout=PATIENCE)
     send(smtp, mail("Taken"))
     assert len(get(web, "/mails.json").json()) == 1
 
@@ -113,7 +113,7 @@ def test_mails_are_kept_as_they_came_until_emptied(smtp: int, web: Running, fold
     send(smtp, mail("One"))
     assert [file.suffix for file in folder.folder.iterdir()] == [".eml"]
     assert [one["subject"] for _, one in MailFolder(folder.folder).mails()] == ["One"]
-    assert requests.delete(f"{web.url}/mails", timeout=5).json() == {"removed": 1}
+    assert requests.delete(f"{web.url}/mails", timeout=PATIENCE).json() == {"removed": 1}
     assert list(folder.folder.iterdir()) == []
     assert get(web, "/mails.json").json() == []
     assert "No mail yet" in get(web, "/").text
@@ -128,21 +128,10 @@ def test_the_command_keeps_mails_over_a_restart(tmp_path: Path) -> None:
             cwd=Path(__file__).parents[3],
         )  # fmt: skip
         try:
-            _wait(http_port, process)
+            answer_of(f"http://127.0.0.1:{http_port}/", process)
             send(smtp_port, mail(f"Mail {number}"))
-            listed = requests.get(f"http://127.0.0.1:{http_port}/mails.json", timeout=5).json()
+            listed = requests.get(f"http://127.0.0.1:{http_port}/mails.json", timeout=PATIENCE).json()
             assert [one["subject"] for one in listed] == [f"Mail {n}" for n in range(number, 0, -1)]
         finally:
             process.terminate()
-            process.wait(10)
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        assert process.poll() is None, "the mail sink ended"
-        try:
-            requests.get(f"http://127.0.0.1:{port}/", timeout=5)
-            return
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    raise AssertionError("the mail sink does not answer")
+            process.wait(PATIENCE)

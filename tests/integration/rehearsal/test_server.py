@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +22,14 @@ from include.rehearsal.records import COLLECTIONS
 from include.rehearsal.running import Running, running
 from include.rehearsal.server import application
 from tests.integration.rehearsal.conftest import STUDENTS, TODAY, Client
+from tests.waiting import PATIENCE, answer_of
 
 GRANT = {"grant_type": "client_credentials"}
-SAMPLE = Path(__file__).parents[4] / "shared" / "samples" / "edfi-grandbend-1p2-json"
+SAMPLE = Path(__file__).parents[2] / "samples" / "edfi-grandbend-1p2-json"
 
 
 def control(server: Running, method: str, path: str, **body: Any) -> requests.Response:
-    return requests.request(method, f"{server.url}/rehearsal/{path}", json=body or None, timeout=30)
+    return requests.request(method, f"{server.url}/rehearsal/{path}", json=body or None, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
@@ -66,11 +66,11 @@ def test_links_lead_through_all_pages_and_back(client: Client) -> None:
         seen += len(answer.json()["users"])
         if "next" not in answer.links:
             break
-        answer = client.session.get(answer.links["next"]["url"], timeout=10)
+        answer = client.session.get(answer.links["next"]["url"], timeout=PATIENCE)
     assert seen == int(answer.headers["X-Total-Count"])
     assert answer.url == last
     while "prev" in answer.links:
-        answer = client.session.get(answer.links["prev"]["url"], timeout=10)
+        answer = client.session.get(answer.links["prev"]["url"], timeout=PATIENCE)
     assert answer.url == answer.links["first"]["url"]
 
 
@@ -126,9 +126,11 @@ def test_each_record_can_be_had_alone(version: str, collection: str, key: str, c
 def test_without_credentials_nothing_is_read(server: Running) -> None:
     for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": "OAuth x"}):
         for path in ("users", "users/u000001"):
-            answer = requests.get(f"{server.root('1.1')}/{path}", headers=headers, timeout=10)
+            answer = requests.get(f"{server.root('1.1')}/{path}", headers=headers, timeout=PATIENCE)
             assert (answer.status_code, "unauthorisedrequest" in answer.text) == (401, True)
-    wrong = requests.post(server.token_url, auth=("rehearsal", "guess"), data={"grant_type": "client_credentials"}, timeout=10)
+    wrong = requests.post(
+        server.token_url, auth=("rehearsal", "guess"), data={"grant_type": "client_credentials"}, timeout=PATIENCE
+    )
     assert (wrong.status_code, wrong.json()) == (401, {"error": "invalid_client"})
 
 
@@ -136,17 +138,17 @@ def test_without_credentials_nothing_is_read(server: Running) -> None:
 def test_oauth_1_signatures_are_verified(method: str, server: Running) -> None:
     def status(auth: AuthBase) -> int:
         parameters = {"limit": "5", "filter": "status='active'"}
-        return requests.get(f"{server.root('1.1')}/users", params=parameters, auth=auth, timeout=10).status_code
+        return requests.get(f"{server.root('1.1')}/users", params=parameters, auth=auth, timeout=PATIENCE).status_code
 
     assert status(OAuth1("rehearsal", "rehearsal-secret", method)) == 200
     assert status(OAuth1("rehearsal", "guess", method)) == 401
 
 
 def test_a_static_token_and_credentials_in_the_body(server: Running) -> None:
-    answer = requests.get(f"{server.root('1.2')}/orgs", headers={"Authorization": "Bearer static"}, timeout=10)
+    answer = requests.get(f"{server.root('1.2')}/orgs", headers={"Authorization": "Bearer static"}, timeout=PATIENCE)
     assert answer.status_code == 200
     form = {"grant_type": "client_credentials", "client_id": "rehearsal", "client_secret": "rehearsal-secret"}
-    assert requests.post(server.token_url, data=form, timeout=10).json()["expires_in"] == 3600
+    assert requests.post(server.token_url, data=form, timeout=PATIENCE).json()["expires_in"] == 3600
 
 
 def test_the_night_and_its_numbers_are_switched(server: Running, client: Client) -> None:
@@ -204,7 +206,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 def free_port() -> int:
@@ -214,24 +216,14 @@ def free_port() -> int:
         return port
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> requests.Response:
-    for _ in range(200):
-        assert process.poll() is None, "the server ended"
-        try:
-            return requests.get(url, timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.05)
-    raise AssertionError(f"nothing answers at {url}")
-
-
 def test_the_command_serves_on_the_loopback_only() -> None:
     port = free_port()
     options = {"--port": port, "--students": 30, "--seed": 3, "--night": 2}
     words = [str(word) for pair in options.items() for word in pair]
     with started("serve", *words, "--client-id", "a", "--client-secret", "b") as process:
-        numbers = wait_for(f"http://127.0.0.1:{port}/rehearsal/numbers", process).json()
+        numbers = answer_of(f"http://127.0.0.1:{port}/rehearsal/numbers", process).json()
         assert numbers == {"night": 2} | build(30, seed=3, night=2).numbers()
-        token = requests.post(f"http://127.0.0.1:{port}/token", auth=("a", "b"), data=GRANT, timeout=5)
+        token = requests.post(f"http://127.0.0.1:{port}/token", auth=("a", "b"), data=GRANT, timeout=PATIENCE)
         assert token.status_code == 200
         sockets = psutil.Process(process.pid).net_connections("inet")
         assert [one.laddr for one in sockets if one.status == "LISTEN"] == [("127.0.0.1", port)]

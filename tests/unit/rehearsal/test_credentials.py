@@ -6,11 +6,13 @@ import base64
 import hashlib
 import hmac
 import time
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from include.rehearsal import credentials as module
 from include.rehearsal.credentials import Credentials, TokenError, signature
 from include.rehearsal.faults import Faults
 
@@ -111,11 +113,12 @@ def test_no_token_otherwise(head: str, form: dict[str, str], faults: Faults, err
     assert credentials.tokens == {}
 
 
-def test_a_token_ends_when_its_time_is_over(credentials: Credentials) -> None:
-    answer = credentials.token("", BODY | {"scope": "a b"}, Faults(scope="b", token_seconds=0.05))
+def test_a_token_ends_when_its_time_is_over(credentials: Credentials, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = credentials.token("", BODY | {"scope": "a b"}, Faults(scope="b", token_seconds=60))
     bearer = f"Bearer {answer['access_token']}"
     assert credentials.admits(bearer, "GET", URL)
-    time.sleep(0.06)
+    later = time.monotonic() + 60
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: later))
     assert not credentials.admits(bearer, "GET", URL)
 
 
