@@ -27,6 +27,8 @@ PARAMS = {
     description="Says what a district's SIS shares, and what cures the rest",
     schedule=None,
     catchup=False,
+    # Nobody would think of turning it on.
+    is_paused_upon_creation=False,
     params=PARAMS,
     tags=["mingasync"],
     doc_md=__doc__,

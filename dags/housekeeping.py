@@ -23,6 +23,8 @@ from include.mingasync.airflow_glue import housekeeping
     description="Removes snapshots older than the retention time",
     schedule=CronTriggerTimetable("15 12 * * *", timezone="UTC"),
     catchup=False,
+    # Nobody would think of turning it on.
+    is_paused_upon_creation=False,
     max_active_runs=1,
     tags=["mingasync"],
     doc_md=__doc__,

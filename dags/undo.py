@@ -29,6 +29,8 @@ PARAMS = {
     description="Reverses what one run of a district did",
     schedule=None,
     catchup=False,
+    # Nobody would think of turning it on.
+    is_paused_upon_creation=False,
     max_active_runs=1,
     params=PARAMS,
     tags=["mingasync"],

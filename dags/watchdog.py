@@ -29,6 +29,8 @@ from include.mingasync.airflow_glue import watching
     description="Mails when a district has had no good night for 26 hours",
     schedule=CronTriggerTimetable("0 * * * *", timezone="UTC"),
     catchup=False,
+    # Nobody would think of turning it on.
+    is_paused_upon_creation=False,
     max_active_runs=1,
     tags=["mingasync"],
     doc_md=__doc__,

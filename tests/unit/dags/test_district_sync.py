@@ -40,6 +40,13 @@ def test_one_dag_per_district_file_and_the_products_own(districts: Path, monkeyp
     assert set(dags.dags) == {"mingasync_oak", "mingasync_elm", *_OWN}
 
 
+def test_the_products_own_are_on_from_the_start_and_a_district_waits_for_somebody(
+    districts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dags = bag(districts, monkeypatch).dags
+    assert {name for name, dag in dags.items() if dag.is_paused_upon_creation is False} == _OWN
+
+
 def test_a_district_runs_in_its_own_time_one_run_at_a_time(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dag = bag(districts, monkeypatch).dags["mingasync_elm"]
     assert (dag.timetable.expression, str(dag.timetable.timezone)) == ("30 1 * * *", "Europe/Oslo")  # type: ignore[attr-defined]
