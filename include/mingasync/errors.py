@@ -35,6 +35,10 @@ class SourceRefused(SourceError):
     """The SIS said no, and will say so again: trying once more tonight mends nothing. Nothing was changed."""
 
 
+class SnapshotUnusable(MingaSyncError):
+    """What a run read is not whole, was read anew since, or was written by a newer version; nothing is made from it."""
+
+
 class CriticalData(MingaSyncError):
     """The data cannot be trusted at all; the run stops before any change."""
 

@@ -1,4 +1,8 @@
-"""What a run read from the SIS, kept as it was: one Parquet file per collection and the proof of its completeness."""
+"""What a run read from the SIS, kept as it was: one Parquet file per collection and the proof of its completeness.
+
+A file counts only together with its proof, and what was made from the files (the records set aside, the derived tables) only
+while every one of those proofs is still there: reading a collection again takes all of that back first.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +20,20 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from include.mingasync.errors import SnapshotUnusable
 from include.mingasync.oneroster.records import COLUMNS, READING_ORDER
+from include.mingasync.private_files import make_folder, writing
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: The format that this version writes. It reads every older one, filling columns that are missing with nulls; derived tables of
+#: an older one are made again. Version 1 is what was written before snapshots said their version.
+FORMAT = 2
+#: Where the mark of the proofs stands in a derived table: what it was made from.
+_MADE_FROM = "made_from"
+#: Collections of one snapshot that were read further apart than this are not of one moment.
+_ONE_MOMENT = dt.timedelta(hours=6)
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +55,14 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str = ""
     #: whether parents were read along, for their contact data
     parents: bool | None = None
+    #: whether only changes came and were merged into another snapshot, in a CSV bundle in delta mode
+    delta: bool = False
     #: when everything was last read, where this night asked only for what changed since
     whole_at: dt.datetime | None = None
     started_at: dt.datetime
     finished_at: dt.datetime
+    #: the format of the snapshot, see FORMAT
+    version: int = 1
 
 
 class _Digesting:
@@ -65,11 +83,15 @@ class _Digesting:
 
 
 class Snapshot:
-    """The folder of one run. Nothing is believed until its proof is written, and that is written last."""
+    """The folder of one run. Nothing is believed until its proof is written, and that is written last.
+
+    What one object reads is of one moment: a file that was read anew meanwhile is refused, not mixed in.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._fs, self._path = fsspec.core.url_to_fs(self.url)
+        self._seen: Mapping[str, Proof] | None = None
 
     @classmethod
     def of(cls, root_url: str, district: str, run_id: str) -> Snapshot:
@@ -79,44 +101,106 @@ class Snapshot:
         return cls(f"{root_url.rstrip('/')}/{district}/{folder[:120]}-{mark}")
 
     def table(self, collection: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of a collection; an empty table of the right columns when it was not read."""
+        """The rows of a collection; an empty table of the right columns when it was not read.
+
+        Columns that an older version did not keep are null. Raises SnapshotUnusable for a snapshot of a newer version, and for
+        a file that is not the one its proof speaks of.
+        """
         schema = COLUMNS[collection]
-        if not self._fs.exists(self._file(collection, "parquet")):
-            return schema.empty_table().select(list(columns or schema.names))
-        with self._fs.open(self._file(collection, "parquet"), "rb") as file:
-            return pq.read_table(file, columns=list(columns) if columns else None)
+        wanted = pa.schema([schema.field(name) for name in columns or schema.names])
+        proof = self._proofs_seen().get(collection)
+        if proof is None:
+            return wanted.empty_table()
+        try:
+            content = self._fs.cat_file(self._file(collection, "parquet"))
+        except FileNotFoundError:
+            content = b""
+        if not content and not proof.rows:
+            return wanted.empty_table()
+        if proof.version > 1 and proof.sha256 and sha256(content).hexdigest() != proof.sha256:
+            raise SnapshotUnusable(
+                f"1 file of the snapshot is not the one that was proven: {collection} was read anew meanwhile, or the file is "
+                f"spoilt. Clear the task extract.{_task_of(collection)} and everything after it. Nothing was changed."
+            )
+        file = pq.ParquetFile(pa.BufferReader(content))
+        there = file.read(columns=[name for name in wanted.names if name in file.schema_arrow.names])
+        return pa.table(
+            [
+                there.column(field.name).cast(field.type)
+                if field.name in there.column_names
+                else pa.nulls(there.num_rows, field.type)
+                for field in wanted
+            ],
+            schema=wanted,
+        )
 
     def frame(self, collection: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The rows of a collection for pandas."""
         return self.table(collection, columns).to_pandas()
 
     def write(self, collection: str, tables: Iterable[pa.Table]) -> tuple[int, str]:
-        """Rows written and their digest; streamed, under another name until all of it is there."""
+        """Rows written and their digest; streamed, under another name until all of it is there.
+
+        The proof of an earlier reading, and all that was made from it, go first.
+        """
         schema, rows = COLUMNS[collection], 0
-        self._fs.makedirs(self._path, exist_ok=True)
-        part = self._file(collection, "part")
-        with self._fs.open(part, "wb") as file:
+        self.forget(collection)
+        make_folder(self._fs, self._path)
+        with writing(self._fs, self._file(collection, "parquet")) as file:
             digesting = _Digesting(file)
             with pq.ParquetWriter(digesting, schema, compression="zstd") as writer:
                 for table in tables:
                     writer.write_table(table.cast(schema))
                     rows += table.num_rows
-        self._fs.mv(part, self._file(collection, "parquet"))
         return rows, digesting.digest.hexdigest()
+
+    def forget(self, collection: str) -> None:
+        """Take back what an earlier reading of a collection left: its proof first, then all that was made from it."""
+        self._seen = None
+        if not self._fs.exists(self._path):
+            return
+        if self._fs.exists(self._file(collection, "proof.json")):
+            self._fs.rm_file(self._file(collection, "proof.json"))
+        others = [one for one in READING_ORDER if one != collection]
+        kept = {f"{one}{ending}" for one in others for ending in (".parquet", ".proof.json")}
+        kept |= {f"unreadable_{one}.parquet" for one in others}
+        for path in self._fs.ls(self._path, detail=False):
+            if path.rsplit("/", 1)[-1] not in kept:
+                self._fs.rm_file(path)
 
     def prove(self, proof: Proof) -> None:
         """Keep the proof of a collection: from here on its file counts."""
-        self._fs.makedirs(self._path, exist_ok=True)
-        self._put(self._file(proof.collection, "proof.json"), msgspec.json.encode(proof))
+        self._seen = None
+        make_folder(self._fs, self._path)
+        self._put(self._file(proof.collection, "proof.json"), msgspec.json.encode(msgspec.structs.replace(proof, version=FORMAT)))
 
     def proofs(self) -> dict[str, Proof]:
-        """The proof of every collection that was read, by collection."""
+        """The proof of every collection that was read, by collection; SnapshotUnusable for those of a newer version."""
         found = {}
         for collection in READING_ORDER:
-            if self._fs.exists(self._file(collection, "proof.json")):
+            try:
                 content = self._fs.cat_file(self._file(collection, "proof.json"))
-                found[collection] = msgspec.json.decode(content, type=Proof)
+            except FileNotFoundError:
+                continue
+            version = msgspec.json.decode(content, type=_Versioned).version
+            if version > FORMAT:
+                raise SnapshotUnusable(
+                    f"The snapshot has format {version}, and this version of the product knows formats up to {FORMAT}: a newer "
+                    "one wrote it. Run that version again, or read the SIS anew by triggering a run. Nothing was changed."
+                )
+            found[collection] = msgspec.json.decode(content, type=Proof)
         return found
+
+    def _proofs_seen(self) -> Mapping[str, Proof]:
+        """The proofs as they were when this object first read anything."""
+        if self._seen is None:
+            self._seen = self.proofs()
+        return self._seen
+
+    def _mark(self) -> str:
+        """What stands for all that was read: another one as soon as any collection is read again."""
+        proofs = self._proofs_seen()
+        return sha256(b"\n".join(msgspec.json.encode(proofs[name]) for name in sorted(proofs))).hexdigest()
 
     def exists(self) -> bool:
         """Whether at least one collection was read."""
@@ -126,11 +210,29 @@ class Snapshot:
         """Whether every collection was read, or found absent."""
         return set(self.proofs()) == set(READING_ORDER)
 
+    def is_usable(self) -> bool:
+        """Whether every collection was read and this version of the product can read it."""
+        try:
+            return self.is_whole()
+        except SnapshotUnusable:
+            return False
+
+    def require_whole(self) -> None:
+        """Raise SnapshotUnusable, naming what to do, unless every collection was read."""
+        missing = [name for name in READING_ORDER if name not in self.proofs()]
+        if missing:
+            raise SnapshotUnusable(
+                f"{len(missing)} of {len(READING_ORDER)} collections were not read to their end: {', '.join(missing)}. "
+                f"Clear the task extract.{_task_of(missing[0])} and everything after it. Nothing was changed."
+            )
+
     def incomplete_reasons(self) -> dict[str, str]:
         """Why each collection that proves no absence does not; empty when all do."""
-        reasons = {name: proof.reason or proof.state for name, proof in self.proofs().items() if proof.state == "incomplete"}
+        proofs = self.proofs()
         unknown = "rows came without a readable sourcedId, so whose they are is not known"
-        return {name: f"{proof.nameless} {unknown}" for name, proof in self.proofs().items() if proof.nameless} | reasons
+        nameless = {name: f"{proof.nameless} {unknown}" for name, proof in proofs.items() if proof.nameless}
+        reasons = {name: proof.reason or proof.state for name, proof in proofs.items() if proof.state == "incomplete"}
+        return _of_other_moments(proofs) | nameless | reasons
 
     def has_only_changes(self) -> bool:
         """Whether what is not here may be missing because only changes were asked for."""
@@ -141,15 +243,13 @@ class Snapshot:
         """When the reading of the first collection began, in UTC."""
         return min(proof.started_at for proof in self.proofs().values())
 
-    def unreadable(self) -> pd.DataFrame:
-        """Rows that could not be decoded: resource, sourced_id, reason."""
+    def unreadable(self, collection: str | None = None) -> pd.DataFrame:
+        """Rows that could not be decoded, of one collection or of all: resource, sourced_id, reason."""
         import pandas as pd
 
-        frames = [
-            self.read_frame(f"unreadable_{name}")
-            for name in READING_ORDER
-            if self._fs.exists(self._file(f"unreadable_{name}", "parquet"))
-        ]
+        names = [name for name in self._proofs_seen() if collection in (None, name)]
+        paths = [self._file(f"unreadable_{name}", "parquet") for name in names]
+        frames = [pq.read_table(pa.BufferReader(self._fs.cat_file(path))).to_pandas() for path in paths if self._fs.exists(path)]
         return pd.concat(frames) if frames else pd.DataFrame(columns=["resource", "sourced_id", "reason"])
 
     def keep_unreadable(self, collection: str, rows: Sequence[tuple[str, str, str]]) -> None:
@@ -157,32 +257,59 @@ class Snapshot:
         import pandas as pd
 
         columns = ["resource", "sourced_id", "reason"]
-        self.write_frame(f"unreadable_{collection}", pd.DataFrame(list(rows), columns=columns, dtype=object))
+        self._write_table(
+            f"unreadable_{collection}", pa.Table.from_pandas(pd.DataFrame(list(rows), columns=columns, dtype=object))
+        )
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
-        """Keep a derived table."""
-        self._fs.makedirs(self._path, exist_ok=True)
-        with self._fs.open(self._file(name, "part"), "wb") as file:
-            pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)
-        self._fs.mv(self._file(name, "part"), self._file(name, "parquet"))
+        """Keep a derived table, with the mark of what this object read and made it from."""
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        self._write_table(name, table.replace_schema_metadata((table.schema.metadata or {}) | {_MADE_FROM: self._mark()}))
 
     def read_frame(self, name: str) -> pd.DataFrame:
-        """A derived table."""
-        with self._fs.open(self._file(name, "parquet"), "rb") as file:
-            return pq.read_table(file).to_pandas()
+        """A derived table for pandas; raises as read_table."""
+        return self.read_table(name).to_pandas()
+
+    def read_table(self, name: str) -> pa.Table:
+        """A derived table; SnapshotUnusable when it is not there, or was made from anything but what is proven now."""
+        path = self._file(name, "parquet")
+        if not self._fs.exists(path):
+            raise self._not_from_this(name)
+        table = pq.read_table(pa.BufferReader(self._fs.cat_file(path)))
+        if (table.schema.metadata or {}).get(_MADE_FROM.encode()) != self._mark().encode():
+            raise self._not_from_this(name)
+        return table
 
     def write_json(self, name: str, content: Any) -> None:
-        """Keep a small derived document."""
-        self._put(self._file(name, "json"), json.dumps(content).encode())
+        """Keep a small derived document, with the mark of what this object read and made it from."""
+        make_folder(self._fs, self._path)
+        self._put(self._file(name, "json"), json.dumps({_MADE_FROM: self._mark(), "content": content}).encode())
 
     def read_json(self, name: str) -> Any:
-        """A small derived document, None when there is none."""
+        """A small derived document, None when there is none; SnapshotUnusable as with read_frame."""
         path = self._file(name, "json")
-        return json.loads(self._fs.cat_file(path)) if self._fs.exists(path) else None
+        if not self._fs.exists(path):
+            return None
+        document = json.loads(self._fs.cat_file(path))
+        if document.get(_MADE_FROM) != self._mark():
+            raise self._not_from_this(name)
+        return document["content"]
+
+    def _not_from_this(self, name: str) -> SnapshotUnusable:
+        task = "transform" if name.startswith("derived") else "validate"
+        return SnapshotUnusable(
+            f"1 table is not there, or was made from something else than the snapshot holds now: {name}. "
+            f"Clear the task {task} and everything after it. Nothing was changed."
+        )
+
+    def _write_table(self, name: str, table: pa.Table) -> None:
+        make_folder(self._fs, self._path)
+        with writing(self._fs, self._file(name, "parquet")) as file:
+            pq.write_table(table, file)
 
     def keep_data_docs(self, archive: bytes) -> None:
         """Keep the zip of the run's Data Docs."""
-        self._fs.makedirs(self._path, exist_ok=True)
+        make_folder(self._fs, self._path)
         self._put(self._file("data_docs", "zip"), archive)
 
     def data_docs(self, page: str) -> bytes | None:
@@ -201,15 +328,61 @@ class Snapshot:
         return f"{self._path}/{name}.{ending}"
 
     def _put(self, path: str, content: bytes) -> None:
-        with self._fs.open(f"{path}.part", "wb") as file:
+        with writing(self._fs, path) as file:
             file.write(content)
-        self._fs.mv(f"{path}.part", path)
 
 
 def snapshots_of(root_url: str, district: str) -> list[Snapshot]:
-    """The whole snapshots of a district, newest first."""
+    """The whole snapshots of a district that this version can read, newest first."""
+    return sorted((one for one in folders_of(root_url, district) if one.is_usable()), key=lambda one: one.taken_at, reverse=True)
+
+
+def newest_loaded(root_url: str, district: str, loaded: Iterable[tuple[str, Mapping[str, Any]]]) -> Snapshot | None:
+    """The newest snapshot to build on: of a run whose load is in the directory, and still what that run loaded.
+
+    ``loaded``: run id and ``sync_runs.collections`` of each run that was loaded, newest snapshot first. What was judged critical,
+    or read by a preview, was never loaded.
+    """
+    for run_id, collections in loaded:
+        snapshot = Snapshot.of(root_url, district, run_id)
+        if snapshot.is_usable() and all(
+            proof.sha256 == collections.get(name, {}).get("sha256") for name, proof in snapshot.proofs().items()
+        ):
+            return snapshot
+    return None
+
+
+def folders_of(root_url: str, district: str) -> list[Snapshot]:
+    """Every folder that a run of a district left, whole or not."""
     fs, path = fsspec.core.url_to_fs(f"{root_url.rstrip('/')}/{district}")
     if not fs.exists(path):
         return []
-    folders = [Snapshot(fs.unstrip_protocol(entry)) for entry in fs.ls(path, detail=False)]
-    return sorted((one for one in folders if one.is_whole()), key=lambda one: one.taken_at, reverse=True)
+    return [Snapshot(fs.unstrip_protocol(one["name"])) for one in fs.ls(path, detail=True) if one["type"] == "directory"]
+
+
+class _Versioned(msgspec.Struct):
+    """What a proof of any version has."""
+
+    version: int = 1
+
+
+def _task_of(collection: str) -> str:
+    """The task that reads a collection."""
+    return {"academicSessions": "terms"}.get(collection, collection)
+
+
+def _of_other_moments(proofs: Mapping[str, Proof]) -> dict[str, str]:
+    """Which collections were read long before the last one, as when the reading of one was cleared alone a day later."""
+    if not proofs:
+        return {}
+    in_order = sorted(proofs.values(), key=lambda proof: proof.started_at)
+    moment, earlier = [in_order[0]], []
+    for proof in in_order[1:]:
+        if proof.started_at - max(one.finished_at for one in moment) > _ONE_MOMENT:
+            earlier += moment
+            moment = []
+        moment.append(proof)
+    return {
+        one.collection: f"read at {one.started_at:%Y-%m-%d %H:%M} UTC, hours before {moment[0].collection}; read both again"
+        for one in earlier
+    }

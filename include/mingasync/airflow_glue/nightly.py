@@ -143,7 +143,7 @@ def extract(collections: list[str]) -> dict[str, int]:
     """Rows read per collection, now in the run's snapshot; a backfill replays the snapshot its night left."""
     from include.mingasync.directory import runs
     from include.mingasync.oneroster.read import read_collection
-    from include.mingasync.snapshot import snapshots_of
+    from include.mingasync.snapshot import newest_loaded, snapshots_of
 
     with _opened() as (district, run, connection, run_no):
         snapshot = context.snapshot_of(run)
@@ -152,7 +152,11 @@ def extract(collections: list[str]) -> dict[str, int]:
             return {name: snapshot.proofs()[name].rows for name in collections}
         settings = runs.stored_settings(connection, run_no)
         parents = any(settings.for_school(school).include_primary_parent_contact for school in (None, *settings.schools))
-        earlier = [one for one in snapshots_of(context.snapshots_root(), run.district) if one.url != snapshot.url]
+        root = context.snapshots_root()
+        base = newest_loaded(root, run.district, runs.loaded_runs(connection, run.district, run_no))
+        later = [
+            one for one in snapshots_of(root, run.district) if base and one.taken_at > base.taken_at and one.url != snapshot.url
+        ]
         access = context.sis_access(district)
         rows = {}
         for name in collections:
@@ -162,7 +166,8 @@ def extract(collections: list[str]) -> dict[str, int]:
                 access,
                 snapshot,
                 parents=parents,
-                previous=earlier[0] if earlier else None,
+                previous=base,
+                passed_over=later,
                 # Whoever starts a run by hand wants to be sure: only the scheduled nights ask for changes.
                 whole=run.kind != "nightly",
             )
@@ -179,6 +184,7 @@ def validate() -> dict[str, int]:
 
     with _opened() as (district, run, connection, run_no):
         snapshot = context.snapshot_of(run)
+        snapshot.require_whole()
         loaded = runs.last_loaded(connection, run.district, run_no)
         findings = prove(
             {name: snapshot.frame(name) for name in COLUMNS},
@@ -206,7 +212,9 @@ def transform() -> dict[str, int]:
     from include.mingasync.rosters.derive import derive
 
     with _opened() as (district, run, connection, run_no):
-        sizes = derive(context.snapshot_of(run), district, runs.stored_settings(connection, run_no), run.night)
+        snapshot = context.snapshot_of(run)
+        snapshot.require_whole()
+        sizes = derive(snapshot, district, runs.stored_settings(connection, run_no), run.night)
         log.info("People %s, gone %s, lists %s, memberships %s", sizes.people, sizes.gone, sizes.lists, sizes.members)
         return {"people": sizes.people, "gone": sizes.gone, "lists": sizes.lists, "members": sizes.members}
 

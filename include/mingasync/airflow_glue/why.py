@@ -6,6 +6,7 @@ import argparse
 
 from include.mingasync.airflow_glue import context
 from include.mingasync.directory.why import why_list, why_person
+from include.mingasync.errors import MingaSyncError
 
 
 def main() -> None:
@@ -24,10 +25,13 @@ def main() -> None:
         from include.mingasync.snapshot import Snapshot
 
         ask = why_person if asked.what == "person" else why_list
-        for story in ask(connection, asked.district, asked.text, Snapshot(row[0]) if row and row[0] else None):
-            print(story.subject)  # noqa: T201 - the answer is what the program is for
-            for line in story.lines:
-                print(f"  {line}")  # noqa: T201
+        try:
+            for story in ask(connection, asked.district, asked.text, Snapshot(row[0]) if row and row[0] else None):
+                print(story.subject)  # noqa: T201 - the answer is what the program is for
+                for line in story.lines:
+                    print(f"  {line}")  # noqa: T201
+        except MingaSyncError as error:
+            parser.exit(1, f"{error}\n")
 
 
 if __name__ == "__main__":

@@ -87,6 +87,19 @@ def last_loaded(connection: Connection, district: str, before_run: int | None = 
     return dict(zip(("run_id", "night", "snapshot_at", "collections", "run_no"), row, strict=True)) if row else None
 
 
+def loaded_runs(connection: Connection, district: str, but: int) -> list[tuple[str, dict[str, Any]]]:
+    """Run id and collections of every run but one whose snapshot was loaded, the newest snapshot first."""
+    rows = connection.execute(
+        """
+        select run_id, coalesce(collections, '{}') from directory.sync_runs
+        where district = %s and loaded_at is not null and run_no <> %s
+        order by snapshot_at desc limit 100
+        """,
+        (district, but),
+    )
+    return [(run_id, collections) for run_id, collections in rows]
+
+
 def known_until(connection: Connection, district: str) -> dt.date | None:
     """The end of the latest academic session that a night brought so far, None before the first."""
     row = connection.execute("select max(end_date) from directory.terms where district = %s", (district,)).fetchone()

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.mingasync.district import District
-from include.mingasync.errors import SourceRefused
+from include.mingasync.errors import SnapshotUnusable, SourceRefused
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.decode import without_parents
-from include.mingasync.oneroster.merging import apply_changes
+from include.mingasync.oneroster.merging import apply_changes, still_unreadable
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.oneroster.rest import NotSharedError, RestSource, Tally
 from include.mingasync.snapshot import Proof, Snapshot
@@ -39,14 +39,10 @@ def changes_since(
 
     Raises SourceError when the SIS cannot be read.
     """
-    before = previous.proofs().get(collection)
-    started = dt.datetime.now(dt.UTC)
-    if collection not in _LARGE or before is None or before.state not in ("complete", "changes") or before.parents != parents:
+    before, base = _base(collection, previous, parents)
+    if before is None or base is None:
         return None
-    whole_at = before.whole_at or before.started_at
-    # Rows that came without a sourcedId are not in the snapshot to be merged into.
-    if started - whole_at >= _WEEK or before.nameless:
-        return None
+    started, whole_at = dt.datetime.now(dt.UTC), before.whole_at or before.started_at
     source, tally = RestSource.of(district, access), Tally()
     since = before.started_at - _OVERLAP
     try:
@@ -64,7 +60,6 @@ def changes_since(
         return None
     came = came.drop_columns(["modified"])
     kept = came if parents or collection != "users" else without_parents(came)
-    base = previous.table(collection)
     only_parents_now = pc.is_in(base.column("sourced_id"), came.filter(_not_in(came, kept)).column("sourced_id"))
     merged = apply_changes(base.filter(pc.invert(only_parents_now)), kept)
     rows, digest = snapshot.write(collection, iter([merged]))
@@ -83,9 +78,24 @@ def changes_since(
         started_at=started,
         finished_at=dt.datetime.now(dt.UTC),
     )
-    snapshot.keep_unreadable(collection, ())
+    snapshot.keep_unreadable(collection, still_unreadable(previous, collection, came))
     snapshot.prove(proof)
     return proof
+
+
+def _base(collection: str, previous: Snapshot, parents: bool) -> tuple[Proof, pa.Table] | tuple[None, None]:
+    """The proof and rows to merge changes into; None where everything has to be read, as it is at least once a week."""
+    before = previous.proofs().get(collection)
+    if collection not in _LARGE or before is None or before.state not in ("complete", "changes") or before.parents != parents:
+        return None, None
+    # Rows that came without a sourcedId are not in the snapshot to be merged into.
+    if dt.datetime.now(dt.UTC) - (before.whole_at or before.started_at) >= _WEEK or before.nameless:
+        return None, None
+    try:
+        return before, previous.table(collection)
+    except SnapshotUnusable as unusable:
+        _distrust(collection, str(unusable))
+        return None, None
 
 
 def _not_in(table: pa.Table, other: pa.Table) -> pa.ChunkedArray:
@@ -93,7 +103,7 @@ def _not_in(table: pa.Table, other: pa.Table) -> pa.ChunkedArray:
 
 
 def _distrust(collection: str, cause: str) -> None:
-    log.warning("%s: sis.incremental is not honoured by the SIS (%s), so everything is read", collection, cause)
+    log.warning("%s: asking only for changes is not possible (%s), so everything is read", collection, cause)
 
 
 def _all_newer(modified: list[str | None], since: dt.datetime) -> bool:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.mingasync.errors import SourceError
+from include.mingasync.errors import SnapshotUnusable, SourceError
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.csv_columns import layout
 from include.mingasync.oneroster.csv_files import Files, open_bundle
 from include.mingasync.oneroster.decode import Row, table_of
-from include.mingasync.oneroster.merging import apply_changes, change_roles
+from include.mingasync.oneroster.merging import apply_changes, change_roles, still_unreadable
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.snapshot import Snapshot
 
@@ -36,6 +36,7 @@ class Reading:
     nameless_before: int = 0
     absent: str | None = None
     doubt: str | None = None
+    delta: bool = False
 
     def set_aside(self, collection: str, sourced_id: str | None, reason: str) -> None:
         """Note a row that could not be read."""
@@ -51,12 +52,13 @@ def tables(collection: str, access: Access, reading: Reading, *, parents: bool, 
     with open_bundle(access) as files:
         modes = _modes(files)
         mode = _mode(collection, files, modes, reading)
-        if reading.absent and "delta" in modes.values():
+        if reading.absent and "delta" in modes.values() and not _was_absent(collection, previous):
             # A delta bundle leaves out the files in which nothing changed.
             mode, reading.absent = "delta", None
         if reading.absent:
             return
         if mode == "delta":
+            reading.delta = True
             yield _delta(collection, files, modes, reading, parents=parents, previous=previous)
             return
         roles = _roles(files, modes, reading) if collection == "users" else None
@@ -64,6 +66,11 @@ def tables(collection: str, access: Access, reading: Reading, *, parents: bool, 
             table, left_out = table_of(rows, collection, parents=parents)
             reading.left_out += left_out
             yield table
+
+
+def _was_absent(collection: str, previous: Snapshot | None) -> bool:
+    proof = previous.proofs().get(collection) if previous else None
+    return proof is not None and proof.state == "absent"
 
 
 def first_rows(collection: str, access: Access, reading: Reading) -> list[Row]:
@@ -198,10 +205,18 @@ def _delta(
     own_roles = None if modes.get("roles") == "delta" else roles
     changed = list(_rows(collection, files, reading, own_roles)) if collection in files else []
     changes, reading.left_out = table_of(changed, collection, parents=parents)
-    base = previous.table(collection)
+    try:
+        base = previous.table(collection)
+    except SnapshotUnusable:
+        raise SourceError(
+            f"The bundle holds only the changes of {collection} (delta), and the snapshot that they change is spoilt. "
+            "Export the bundle in full once. Nothing was changed."
+        ) from None
     keep = {"roles", "role_types", "role_org_ids", "org_ids"} if roles is not None and own_roles is None else set()
     after = apply_changes(base, changes, keep=keep)
     if keep and roles:
         after = change_roles(after, roles)
+    again = {sourced_id for _, sourced_id, _ in reading.unreadable}
+    reading.unreadable += [row for row in still_unreadable(previous, collection, changes) if row[1] not in again]
     reading.rows, reading.ids = after.num_rows, set(after["sourced_id"].to_pylist())
     return after.cast(COLUMNS[collection])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.mingasync.oneroster.records import PARENT_ROLES
+
+if TYPE_CHECKING:
+    from include.mingasync.snapshot import Snapshot
 
 
 def apply_changes(base: pa.Table, changes: pa.Table, *, keep: Set[str] = frozenset()) -> pa.Table:
@@ -34,6 +37,13 @@ def apply_changes(base: pa.Table, changes: pa.Table, *, keep: Set[str] = frozens
     ordered = pc.if_else(place.is_valid(), pc.add(place, base.num_rows), pa.array(range(base.num_rows), pa.int32()))
     new = [base.num_rows + at for at, sourced_id in enumerate(rows) if sourced_id not in known]
     return pa.concat_tables([base, changed]).take(pa.concat_arrays([*ordered.cast(pa.int64()).chunks, pa.array(new, pa.int64())]))
+
+
+def still_unreadable(base: Snapshot, collection: str, changes: pa.Table) -> list[tuple[str, str, str]]:
+    """The records that could not be read when the base was made and did not come again: they are as unknown as they were."""
+    came = set(changes.column("sourced_id").to_pylist())
+    before = base.unreadable(collection)[["resource", "sourced_id", "reason"]].itertuples(index=False, name=None)
+    return [row for row in before if row[1] and row[1] not in came]
 
 
 def change_roles(users: pa.Table, changes: Mapping[str, Sequence[dict[str, Any]]]) -> pa.Table:

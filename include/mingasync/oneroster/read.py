@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,10 +35,12 @@ def read_collection(
     *,
     parents: bool,
     previous: Snapshot | None = None,
+    passed_over: Sequence[Snapshot] = (),
     whole: bool = True,
 ) -> Proof:
     """The proof of a collection that is now in the snapshot.
 
+    ``previous`` is the newest snapshot that the directory holds, ``passed_over`` are those read since and never loaded.
     ``whole`` False lets a district that wants it (``sis.incremental``) ask only for what changed since the previous snapshot.
 
     A pull that moved while it was read (an id twice, or a total that is not met) is read again, at most
@@ -45,7 +48,8 @@ def read_collection(
     Raises SourceError when the SIS cannot be read, or does not share what no sync can do without.
     """
     if district.sis.source == "csv":
-        return _from_bundle(collection, district, access, snapshot, parents=parents, previous=previous)
+        bases = _Bases(previous, passed_over)
+        return _from_bundle(collection, district, access, snapshot, parents=parents, bases=bases)
     if district.sis.incremental and not whole and previous is not None:
         proof = changes_since(collection, district, access, snapshot, parents=parents, previous=previous)
         if proof is not None:
@@ -60,15 +64,17 @@ def _from_bundle(
     snapshot: Snapshot,
     *,
     parents: bool,
-    previous: Snapshot | None,
+    bases: _Bases,
 ) -> Proof:
     started, reading = dt.datetime.now(dt.UTC), csv_bundle.Reading()
-    found = csv_bundle.tables(collection, access, reading, parents=parents, previous=previous)
+    bases = bases.with_own(snapshot, collection)
+    found = csv_bundle.tables(collection, access, reading, parents=parents, previous=bases.previous)
     rows, digest = snapshot.write(collection, found)
     if reading.absent:
         return _absent(collection, district, snapshot, reading.absent, started)
     _keep_unreadable(snapshot, collection, reading.unreadable)
-    reason = reading.doubt or _twice(reading.rows - len(reading.ids))
+    lost = bases.lost_changes(collection, digest) if reading.delta else None
+    reason = lost or reading.doubt or _twice(reading.rows - len(reading.ids))
     proof = Proof(
         collection=collection,
         state="incomplete" if reason else "complete",
@@ -77,11 +83,42 @@ def _from_bundle(
         nameless=reading.nameless_before + _nameless(reading.unreadable),
         left_out_parents=reading.left_out,
         sha256=digest,
+        parents=parents,
+        delta=reading.delta,
         started_at=started,
         finished_at=dt.datetime.now(dt.UTC),
     )
     snapshot.prove(proof)
     return proof
+
+
+@dataclass(frozen=True)
+class _Bases:
+    """The snapshot that a delta bundle changes, and what was read after it without ever being loaded."""
+
+    previous: Snapshot | None
+    passed_over: Sequence[Snapshot]
+    #: the digest of what this very run read before, if its bundle was a delta then
+    own: str | None = None
+
+    def with_own(self, snapshot: Snapshot, collection: str) -> _Bases:
+        """With what the run's own snapshot holds, before it is read again."""
+        proof = snapshot.proofs().get(collection)
+        return replace(self, own=proof.sha256 if proof and proof.delta else None)
+
+    def lost_changes(self, collection: str, digest: str) -> str | None:
+        """Why changes are missing: a delta since the base was read, not loaded, and is not the one that was read now."""
+        base = self.previous.proofs().get(collection) if self.previous else None
+        # The very same bundle may have been read by a preview or by a run that failed later: then nothing is missing.
+        known = {digest, base and base.sha256}
+        read = [(one, proof) for one in self.passed_over if (proof := one.proofs().get(collection)) and proof.delta]
+        lost = [one for one, proof in read if proof.sha256 not in known and not self._adds_nothing(one, collection)]
+        if lost or (self.own and self.own not in known):
+            return "an earlier bundle of changes was read and never loaded, so its changes are missing; export in full once"
+        return None
+
+    def _adds_nothing(self, snapshot: Snapshot, collection: str) -> bool:
+        return self.previous is not None and bool(snapshot.table(collection).equals(self.previous.table(collection)))
 
 
 def _twice(rows: int) -> str | None:
