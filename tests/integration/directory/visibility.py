@@ -11,7 +11,7 @@ HEAD = """# Who sees which list
 
 A private list is seen by its own managers and by admins; a public one by all staff, teachers and admins. Students, parents (who are not
 people of the directory), archived people and people of another district see none, whatever they managed. The same through
-`directory.lists_visible_to(person_id)` as the owner of the tables and as the restricted role `mingasync_reader`.
+`directory.lists_visible_to(person_id)` as the owner of the tables and as an application's role.
 Made from the tests by `python -m tests.integration.directory.visibility > docs/visibility.md`.
 
 """
