@@ -194,7 +194,8 @@ def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, 
     ).fetchall()
     lists = cursor.execute(
         """select l.kind, count(*) from list_match join s_lists as l using (k)
-           where not is_new and list_id not in (select entity_no from directory.changes where run_no = %s and entity = 'list')
+           where leads and not is_new
+             and list_id not in (select entity_no from directory.changes where run_no = %s and entity = 'list')
            group by 1""",
         (run_no,),
     ).fetchall()

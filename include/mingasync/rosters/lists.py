@@ -15,7 +15,7 @@ from include.mingasync.rosters.names import apart
 from include.mingasync.rosters.people import People, _lists
 from include.mingasync.settings import SchoolSettings, Settings
 
-LIST_COLUMNS = ("k", "kind", "school_id", "source_id", "name", "term_ids", "grades", "public")
+LIST_COLUMNS = ("k", "kind", "school_id", "source_id", "name", "term_ids", "grades", "public", "owner_n")
 _ROLE_TITLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", "admin": "Admins"}
 
 
@@ -23,10 +23,10 @@ _ROLE_TITLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", 
 class Lists:
     """What the user lists ought to be.
 
-    ``lists``: LIST_COLUMNS, ``k`` numbers them from 0. ``members``: k, n (of People.present), manager. ``unlisted``: every
-    other class of the snapshot with the reason it has no list. ``kept``: memberships that rest on a record set aside and so
-    are neither proven nor disproven: class_id (a class, null user_id: all of it), user_id. ``lost_terms``: selected
-    terms that the SIS does not share any more.
+    ``lists``: LIST_COLUMNS, ``k`` numbers them from 0, ``owner_n`` (of People.present) is whose a teacher's list is.
+    ``members``: k, n (of People.present), manager. ``unlisted``: every other class of the snapshot with the reason it has no
+    list. ``kept``: memberships that rest on a record set aside and so are neither proven nor disproven: class_id (a class, null
+    user_id: all of it), user_id. ``lost_terms``: selected terms that the SIS does not share any more.
     """
 
     lists: pd.DataFrame
@@ -228,6 +228,7 @@ def _frame(kind: str, schools: pd.Series, sources: pd.Series, names: pd.Series) 
     )
     frame["term_ids"] = [[] for _ in range(len(frame))]
     frame["grades"] = [[] for _ in range(len(frame))]
+    frame["owner_n"] = pd.array([pd.NA] * len(frame), dtype="Int32")
     return frame
 
 
@@ -362,8 +363,10 @@ def _teacher_lists(
     sources = people.present["sourced_id"].iloc[teachers].set_axis(groups.index)
     titles = full + "'s students"
     names = apart(titles, [groups["school_id"].map(school_names)], sources)
+    lists = _frame("teacher", groups["school_id"], sources, names)
+    lists["owner_n"] = pd.array(teachers, dtype="Int32")
     return (
-        _frame("teacher", groups["school_id"], sources, names),
+        lists,
         pd.concat(
             [
                 _members(distinct["k"].to_numpy(), distinct["n"].to_numpy(), False),

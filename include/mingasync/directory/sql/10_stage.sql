@@ -11,7 +11,8 @@ create temp table s_settled (n integer, person_id integer, school_id text, role 
 create temp table s_gone (sourced_id text, reason text) on commit drop;
 create temp table s_set_aside (resource text, sourced_id text) on commit drop;
 create temp table s_lists (
-    k integer, kind text, school_id text, source_id text, name text, term_ids text[], grades text[], public boolean
+    k integer, kind text, school_id text, source_id text, name text, term_ids text[], grades text[], public boolean,
+    owner_n integer
 ) on commit drop;
 -- A row per list and role, with the ids of the people who ought to be there.
 create temp table s_rolls (k integer, manager boolean, people integer[]) on commit drop;

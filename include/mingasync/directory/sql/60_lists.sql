@@ -10,19 +10,70 @@ select s.n, s.person_id, false, r.auto_update and not r.quiet, r.quiet
 from s_settled as s join s_rules as r using (school_id, role) where r.roster;
 analyze who;
 
-create temp table list_match on commit drop as
-select k, coalesce(list_id, nextval('directory.user_lists_list_id_seq')::integer) as list_id,
-       list_id is null as is_new, frozen
+-- Nothing is made for a record that is apart until somebody decides; what is there for it rests.
+delete from s_lists where owner_n in (select n from apart);
+
+-- Whose each teacher's list is: the person, whichever of their SIS ids leads; null where they have no entry here.
+create temp table owners on commit drop as
+select l.k, l.school_id, l.source_id, coalesce(m.person_id, settled.person_id, new.person_id) as person_id,
+       coalesce(s.sourced_ids, p.sourced_ids, array[l.source_id]) as sourced_ids,
+       settled.n is not null or new.n is not null or exists (select from speaks where speaks.n = l.owner_n) as speaks
+from s_lists as l
+left join s_people as s on s.n = l.owner_n
+left join matched as m on m.n = l.owner_n
+left join s_settled as settled on settled.n = l.owner_n
+left join new_people as new on new.n = l.owner_n
+left join directory.people as p on p.person_id = settled.person_id
+where l.kind = 'teacher';
+analyze owners;
+
+create temp table teacher_match on commit drop as
+select o.k, u.list_id
+from owners as o
+join directory.user_lists as u on u.owner_id = o.person_id and u.school_id is not distinct from o.school_id;
+
+-- A list that is nobody's yet becomes theirs by any of their ids, the oldest first, where they have none at this school.
+insert into teacher_match
+select distinct on (claims.list_id) claims.k, claims.list_id
 from (
-    select l.k, u.list_id, coalesce(u.term_ids && %(lost_terms)s::text[], false) as frozen
+    select distinct on (o.k) o.k, u.list_id
+    from (select k, school_id, unnest(sourced_ids) as sourced_id from owners) as o
+    join directory.user_lists as u
+        on u.district = %(district)s and u.kind = 'teacher' and u.owner_id is null and u.source_id = o.sourced_id
+        and u.school_id is not distinct from o.school_id
+    where not exists (select from teacher_match as t where t.k = o.k)
+    order by o.k, u.list_id
+) as claims
+order by claims.list_id, claims.k;
+
+-- A list may be wanted twice, by the records of one human that drifted apart: it is one list all the same, and one of the two
+-- (leads) says what it is called.
+create temp table list_match on commit drop as
+with found as (
+    select l.k, u.list_id, u.term_ids, l.k::text as one, true as speaks
     from s_lists as l
     left join directory.user_lists as u
         on u.district = %(district)s and u.kind = l.kind
         -- A class is one wherever it is taught; the other kinds exist once per school, however they are spelled.
         and case when u.kind = 'class' then u.source_id else concat(lower(u.source_id), '|', u.school_id) end
             = case when l.kind = 'class' then l.source_id else concat(lower(l.source_id), '|', l.school_id) end
-    order by l.k
-) as found;
+    where l.kind <> 'teacher'
+    union all
+    select o.k, u.list_id, u.term_ids, coalesce('owner ' || o.person_id || ' ' || o.school_id, o.k::text), o.speaks
+    from owners as o
+    left join teacher_match as t using (k)
+    left join directory.user_lists as u on u.list_id = t.list_id
+), led as (
+    select k, first_value(k) over (partition by one order by speaks desc, k) as lead_k,
+           max(list_id) over (partition by one) as known_id,
+           bool_or(coalesce(term_ids && %(lost_terms)s::text[], false)) over (partition by one) as frozen
+    from found
+), numbered as (
+    select lead_k, coalesce(known_id, nextval('directory.user_lists_list_id_seq')::integer) as list_id
+    from (select lead_k, known_id from led where k = lead_k order by k) as first_of_each
+)
+select led.k, numbered.list_id, led.known_id is null as is_new, led.frozen, led.k = led.lead_k as leads
+from led join numbered using (lead_k);
 analyze list_match;
 
 create temp table differing_lists on commit drop as
@@ -34,11 +85,12 @@ join s_kinds as kinds on kinds.school_id = coalesce(l.school_id, '') and kinds.k
 cross join lateral (select
     -- A name given by hand stays.
     case when u.name is not distinct from u.synced_name then l.name else u.name end as name, l.name as synced_name,
+    case when l.kind = 'teacher' then l.source_id else u.source_id end as source_id,
     l.school_id as new_school_id, l.term_ids, l.grades, 'active' as status
 ) as w
-where not m.is_new and not m.frozen
-  and (w.name, w.synced_name, w.new_school_id, w.term_ids, w.grades, w.status)
-      is distinct from (u.name, u.synced_name, u.school_id, u.term_ids, u.grades, u.status);
+where m.leads and not m.is_new and not m.frozen
+  and (w.name, w.synced_name, w.source_id, w.new_school_id, w.term_ids, w.grades, w.status)
+      is distinct from (u.name, u.synced_name, u.source_id, u.school_id, u.term_ids, u.grades, u.status);
 
 create temp table ending_lists on commit drop as
 select u.list_id, u.kind, u.school_id, coalesce(unlisted.reason, 'gone') as reason, kinds.quiet
@@ -49,6 +101,7 @@ where u.district = %(district)s and u.status = 'active'
   and not exists (select from list_match as m where m.list_id = u.list_id)
   and not u.term_ids && %(lost_terms)s::text[]
   and not exists (select from s_kept where u.kind = 'class' and s_kept.user_id is null and s_kept.class_id = u.source_id)
+  and not exists (select from apart where apart.person_id = u.owner_id)
   -- Nor does the list of a school at which somebody stays for want of a word about it.
   and not (u.kind in ('role', 'grade') and exists (
       select from directory.memberships as rolls join resting on rolls.people @> array[resting.person_id]
@@ -64,7 +117,7 @@ insert into plan_lists
 select m.list_id, l.school_id, l.kind, 'create', 'applied', 'new_in_sis', null,
        jsonb_build_object('name', l.name, 'source_id', l.source_id, 'term_ids', l.term_ids, 'grades', l.grades,
                           'visibility', case when l.public then 'public' else 'private' end)
-from list_match as m join s_lists as l using (k) where m.is_new;
+from list_match as m join s_lists as l using (k) where m.is_new and m.leads;
 
 insert into plan_lists
 select d.list_id, nullif(d.school_id, ''), d.kind, 'update', case when d.quiet then 'suppressed' else 'applied' end,
@@ -72,6 +125,7 @@ select d.list_id, nullif(d.school_id, ''), d.kind, 'update', case when d.quiet t
        jsonb_strip_nulls(jsonb_build_object(
            'name', case when d.name is distinct from u.name then u.name end,
            'synced_name', case when d.synced_name is distinct from u.synced_name then u.synced_name end,
+           'source_id', case when d.source_id is distinct from u.source_id then u.source_id end,
            'school_id', case when d.new_school_id is distinct from u.school_id then u.school_id end,
            'term_ids', case when d.term_ids is distinct from u.term_ids then u.term_ids end,
            'grades', case when d.grades is distinct from u.grades then u.grades end,
@@ -79,6 +133,7 @@ select d.list_id, nullif(d.school_id, ''), d.kind, 'update', case when d.quiet t
        jsonb_strip_nulls(jsonb_build_object(
            'name', case when d.name is distinct from u.name then d.name end,
            'synced_name', case when d.synced_name is distinct from u.synced_name then d.synced_name end,
+           'source_id', case when d.source_id is distinct from u.source_id then d.source_id end,
            'school_id', case when d.new_school_id is distinct from u.school_id then d.new_school_id end,
            'term_ids', case when d.term_ids is distinct from u.term_ids then d.term_ids end,
            'grades', case when d.grades is distinct from u.grades then d.grades end,

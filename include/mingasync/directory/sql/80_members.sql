@@ -7,13 +7,24 @@ from s_rolls as s
 join list_match as m using (k)
 where not m.frozen;
 
+-- The rolls of a list that is wanted twice are one.
+with several as (
+    delete from wanted using (select list_id from list_match group by list_id having count(*) > 1) as twice
+    where wanted.list_id = twice.list_id
+    returning wanted.*
+)
+insert into wanted
+select list_id, manager, array_agg(distinct one.person_id order by one.person_id), bool_and(is_new)
+from several cross join lateral unnest(people) as one (person_id)
+group by list_id, manager;
+
 -- What a hand decided holds against the SIS. Lists with such a decision are made anew, the few that they are.
 create temp table by_hand on commit drop as
 select o.list_id, o.person_id, o.manager, o.keep
 from directory.membership_overrides as o
 join list_match as m using (list_id)
 join directory.people as p using (person_id)
-where not m.frozen and not (o.keep and p.status <> 'active');
+where m.leads and not m.frozen and not (o.keep and p.status <> 'active');
 
 with before as (
     delete from wanted using (select distinct list_id, manager from by_hand) as touched
@@ -37,7 +48,7 @@ from (select * from wanted where not is_new) as wanted
 full join (
     select rolls.* from directory.memberships as rolls
     join list_match as m using (list_id)
-    where not m.is_new and not m.frozen
+    where m.leads and not m.is_new and not m.frozen
 ) as now_on using (list_id, manager)
 where wanted.people is distinct from now_on.people;
 analyze differing_rolls (list_id, manager);
@@ -73,7 +84,7 @@ from (
 join list_match as m using (list_id)
 join s_lists as l using (k)
 join (select person_id, bool_or(may_update) as may_update, bool_or(quiet) as quiet from who group by 1) as who using (person_id)
-where %(proven)s
+where %(proven)s and m.leads
   and not exists (
       select from kept_people as kept
       where kept.person_id = off.person_id and (kept.class_id = l.source_id or l.kind in ('subject', 'teacher')))

@@ -65,7 +65,7 @@ cross join lateral (select (jsonb_populate_record(people_now, r.back)).*
 where p.person_id = r.entity_no;
 
 update directory.user_lists as l set
-    name = b.name, synced_name = b.synced_name, school_id = b.school_id, term_ids = b.term_ids, grades = b.grades,
+    name = b.name, synced_name = b.synced_name, source_id = b.source_id, school_id = b.school_id, term_ids = b.term_ids, grades = b.grades,
     status = b.status, updated_at = now()
 from reversal as r
 cross join lateral (select (jsonb_populate_record(lists_now, r.back)).*
