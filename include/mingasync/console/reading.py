@@ -81,6 +81,8 @@ def directory() -> Iterator[Directory]:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.execute(f"set local statement_timeout = '{_SECONDS_TO_ANSWER}s'")
+        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all.
+        connection.execute("set local row_security = off")
         yield Directory(connection)
     except psycopg.Error as error:
         raise _refused(error) from error
@@ -97,7 +99,7 @@ def _refused(error: psycopg.Error) -> Unreadable:
     if isinstance(error, errors.InsufficientPrivilege):
         return Unreadable(
             f"The user of the Connection '{CONNECTION}' may not read the directory.",
-            "Grant that user usage of the schema 'directory' and select on its tables.",
+            "Let the Connection name the owner of the schema 'directory', or let an administrator grant that owner to its user.",
         )
     if isinstance(error, errors.QueryCanceled):
         return Unreadable(

@@ -8,6 +8,7 @@ from html import unescape
 import psycopg
 import pytest
 
+from include.mingasync.airflow_glue import context
 from include.mingasync.console.reading import directory
 from stack.ports import free_port
 from tests.integration.console.conftest import Console, as_airflow_connection
@@ -49,8 +50,18 @@ def test_a_user_who_may_not_read(console: Console, database: str, monkeypatch: p
     parts = json.loads(as_airflow_connection(database)) | {"login": "outsider", "password": "outsider"}
     monkeypatch.setenv("AIRFLOW_CONN_ROSTER_DB", json.dumps(parts))
     page = console.page("/", status=503)
-    assert "may not read the directory" in page and "Grant that user" in page
-    console.connection.execute("drop role outsider")
+    assert "may not read the directory" in page and "let an administrator grant that owner to its user" in page
+    # Rights on the tables alone would show an empty directory, as row-level security is on.
+    console.run(run_id="manual__1")
+    console.connection.execute(
+        "grant usage on schema directory to outsider; grant select on all tables in schema directory to outsider"
+    )
+    assert "may not read the directory" in console.page("/districts/oak", status=503)
+    with context.directory() as task, pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+        task.execute("select from directory.sync_runs")
+    console.connection.execute("grant postgres to outsider")
+    assert "manual__1" in console.page("/districts/oak")
+    console.connection.execute("drop owned by outsider; drop role outsider")
 
 
 def test_programs_get_the_same_words_as_json(console: Console) -> None:

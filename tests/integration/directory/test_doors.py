@@ -97,8 +97,10 @@ def directory(prepared: tuple[str, Any], postgres: EmbeddedPostgres) -> Iterator
 
 @pytest.fixture
 def app(directory: Directory, ids: dict[str, dict[str, Any]]) -> Iterator[App]:
-    """An application that may write oak, in a connection of its own; some of its numbers are of elm."""
+    """An application that may write oak, in a connection of its own; its session says that it may read elm."""
     with login(directory.connection, make_app(directory.connection, "oak", may_write=True)) as connection:
+        # What every session may say about itself, whatever else it tries.
+        connection.execute("set mingasync.districts = 'oak,elm'")
         yield connection
 
 
@@ -189,6 +191,20 @@ def test_nobody_has_more_than_the_groups_and_they_only_read_relations(directory:
     assert not {"mails", "settings_history", "schema_version"} & {relation for _, _, relation in rows}
 
 
+def test_rights_are_asked_once_for_a_query_and_not_for_each_row(directory: Directory, app: App) -> None:
+    directory.do(
+        "insert into directory.people (district, source, role, given_name, family_name, include_in_sync)"
+        " select 'oak', 'sis', 'student', 'A', 'B', true from generate_series(1, 5000)"
+    )
+    directory.do(f"alter role {app.info.user} superuser")
+    app.execute("set track_functions = 'all'")
+    directory.do(f"alter role {app.info.user} nosuperuser")
+    assert app.execute("select count(*) from directory.people").fetchone() == (5004,)
+    app.execute("select pg_stat_force_next_flush()")
+    calls = "select calls from pg_stat_user_functions where funcname in ('readable_districts', 'may_read')"
+    assert app.execute(calls).fetchall() == [(1,)]
+
+
 # What another district's application sees and does
 
 
@@ -220,7 +236,7 @@ def own_lists(directory: Directory) -> set[int | None]:
 
 #: Each is run as oak's application and must not show a word of elm, whether it answers or is refused.
 TRICKS: dict[str, list[str]] = {
-    "the setting of old": ["set mingasync.districts = 'elm'", "select people::text from directory.people"],
+    "the setting of old": ["select people::text from directory.people"],
     "the setting by function": ["select set_config('mingasync.districts', 'elm', false)", "select people::text from directory.people"],
     "the group's role": ["set role mingasync_reader", "select people::text from directory.people"],
     "the writers' role": ["set role mingasync_app", "select people::text from directory.people"],
