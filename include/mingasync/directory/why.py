@@ -44,6 +44,7 @@ _REASONS = {
     "class_lists_off": "class lists are off (setting class_lists.enabled)",
     "ended": "the SIS marks the class as ended",
     "gone": "the SIS no longer sends it",
+    "enrollment_ended": "the SIS ended the enrollment",
     "undo": "a run was undone",
     "changed_since": "it was changed since, so the undo left it alone",
 }

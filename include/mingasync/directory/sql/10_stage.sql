@@ -16,6 +16,8 @@ create temp table s_lists (
 ) on commit drop;
 -- A row per list and role, with the ids of the people who ought to be there.
 create temp table s_rolls (k integer, manager boolean, people integer[]) on commit drop;
+-- The same of people who are on no list for it, but keep their place while the SIS enrolls them.
+create temp table s_still (k integer, manager boolean, people integer[]) on commit drop;
 -- Managers who are not to be on their list: their records.
 create temp table s_not_managing (k integer, n integer) on commit drop;
 create temp table s_unlisted (source_id text, reason text) on commit drop;

@@ -5,13 +5,16 @@ create temp table here on commit drop as
 select s.n, m.person_id, speaks.n is not null as speaks, coalesce(s.school_ids[1], '') as school_id, s.role,
        r.roster, r.auto_update and not r.quiet as may_update, r.quiet, r.parent_contact,
        p.status, coalesce(p.include_in_sync, true) as included,
+       -- What the settings allow where the directory still has them.
+       own.roster as own_roster, own.auto_update as own_auto_update, own.quiet as own_quiet,
        exists (select from apart where apart.n = s.n) as is_apart,
        s.given_name is not null and s.family_name is not null as is_named
 from s_people as s
 join s_rules as r on r.school_id = coalesce(s.school_ids[1], '') and r.role = s.role
 left join matched as m on m.n = s.n
 left join speaks on speaks.n = s.n
-left join directory.people as p on p.person_id = m.person_id;
+left join directory.people as p on p.person_id = m.person_id
+left join s_rules as own on own.school_id = coalesce(p.school_ids[1], '') and own.role = p.role;
 analyze here;
 
 create temp table new_people on commit drop as
@@ -114,5 +117,7 @@ select h.person_id, nullif(h.school_id, ''), h.role, case when h.person_id is nu
 from here as h join s_people as s on s.n = h.n
 left join new_people on new_people.n = h.n
 where new_people.n is null
-  and (h.is_apart or not h.included or (not h.roster and h.person_id is null) or (h.person_id is null and h.roster))
+  -- Who moves to where their role is off stays as they are, and the run says so; where it was off before there is nothing to say.
+  and (h.is_apart or not h.included or (not h.roster and (h.person_id is null or h.own_roster and h.status = 'active'))
+       or (h.person_id is null and h.roster))
   and (h.person_id is null or h.speaks);

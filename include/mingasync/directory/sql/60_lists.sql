@@ -10,6 +10,19 @@ select s.n, s.person_id, false, r.auto_update and not r.quiet, r.quiet
 from s_settled as s join s_rules as r using (school_id, role) where r.roster;
 analyze who;
 
+-- People whose role is not rostered where the SIS has them now: they stay as they are, but for the enrollments that the SIS has
+-- ended. The switches of the school where the directory has them may hold that back, if the role is rostered there.
+create temp table bystanders on commit drop as
+select h.n, h.person_id, case when h.own_roster then h.own_auto_update else true end and not h.own_quiet and not h.quiet as may_update,
+       h.own_quiet or h.quiet as quiet
+from here as h
+where h.person_id is not null and h.included and not h.roster and not h.is_apart
+  and not exists (select from who where who.person_id = h.person_id)
+union all
+select s.n, s.person_id, not r.quiet, r.quiet
+from s_settled as s join s_rules as r using (school_id, role) where not r.roster;
+analyze bystanders;
+
 -- Nothing is made for a record that is apart until somebody decides; what is there for it rests.
 delete from s_lists where owner_n in (select n from apart);
 

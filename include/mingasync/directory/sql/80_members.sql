@@ -73,18 +73,33 @@ join (select person_id, unnest(sourced_ids) as sourced_id from directory.people 
     on own.sourced_id = kept.user_id;
 analyze kept_people;
 
--- Only somebody who is here for certain leaves a list; who is absent keeps theirs until archived.
+-- Only somebody who is here for certain leaves a list; who is absent keeps theirs until archived. Where their role is not
+-- rostered they leave only what the SIS has ended: the lists made of enrollments that enroll them no more.
+create temp table still_on on commit drop as
+select m.list_id, s.manager, unnest(s.people) as person_id
+from s_still as s
+join list_match as m using (k)
+join differing_rolls as d using (list_id, manager);
+analyze still_on;
+
 create temp table leaving on commit drop as
-select off.list_id, off.person_id, off.manager, who.may_update as may_leave, who.quiet
+select off.list_id, off.person_id, off.manager, who.may_update as may_leave, who.quiet, who.rostered
 from (
     select d.list_id, d.manager, unnest(d.now_on) as person_id from differing_rolls as d
     except
     select d.list_id, d.manager, unnest(d.wanted) from differing_rolls as d
+    except
+    select list_id, manager, person_id from still_on
 ) as off
 join list_match as m using (list_id)
 join s_lists as l using (k)
-join (select person_id, bool_or(may_update) as may_update, bool_or(quiet) as quiet from who group by 1) as who using (person_id)
+join (select person_id, bool_or(may_update) as may_update, bool_or(quiet) as quiet, rostered
+      from (select person_id, may_update, quiet, true as rostered from who
+            union all
+            select person_id, may_update, quiet, false from bystanders) as everybody
+      group by person_id, rostered) as who using (person_id)
 where %(proven)s and m.leads
+  and (who.rostered or l.kind in ('class', 'subject', 'teacher'))
   and not exists (
       select from kept_people as kept
       where kept.person_id = off.person_id and (kept.class_id = l.source_id or l.kind in ('subject', 'teacher')))
@@ -96,13 +111,13 @@ where %(proven)s and m.leads
 create temp table moving on commit drop as
 select list_id, manager, action, status, reason, array_agg(person_id order by person_id) as people, false as is_new
 from (
-    select list_id, manager, person_id, 'add' as action, may_join as may, quiet from joining
+    select list_id, manager, person_id, 'add' as action, may_join as may, quiet, true as rostered from joining
     union all
-    select list_id, manager, person_id, 'remove', may_leave, quiet from leaving
+    select list_id, manager, person_id, 'remove', may_leave, quiet, rostered from leaving
 ) as moves
 cross join lateral (select
     case when may then 'planned' else 'suppressed' end as status,
-    case when may then 'roster' when quiet then 'quiet' else 'auto_update_off' end as reason
+    case when may and rostered then 'roster' when may then 'enrollment_ended' when quiet then 'quiet' else 'auto_update_off' end as reason
 ) as what
 group by list_id, manager, action, status, reason
 union all
