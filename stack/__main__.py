@@ -1,4 +1,4 @@
-"""``python -m stack demo|up|down|status|clean``: what the Makefile calls."""
+"""``python -m stack demo|up|down|status|clean``: what the Makefile calls; ``address`` prints the directory's, for psql."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from stack import demo, lifecycle
+from stack.environment import database
 from stack.home import KINDS, Home
 from stack.postgres import PostgresError
 
@@ -61,6 +62,12 @@ def run_status() -> int:
     return 0
 
 
+def run_address() -> int:
+    """0; prints the address of the directory of make up, with its owner's name and password."""
+    sys.stdout.write(f"{database(Home.of('up')).dsn('roster', 'roster')}\n")
+    return 0
+
+
 def run_clean() -> int:
     """0; ends the demo and deletes all that it kept. What `make up` keeps is never deleted here."""
     home = Home.of("demo")
@@ -72,7 +79,14 @@ def run_clean() -> int:
 
 def main() -> int:
     """The exit code of the command that was asked for."""
-    commands = {"demo": run_demo, "up": run_up, "down": run_down, "status": run_status, "clean": run_clean}
+    commands = {
+        "demo": run_demo,
+        "up": run_up,
+        "down": run_down,
+        "status": run_status,
+        "clean": run_clean,
+        "address": run_address,
+    }
     parser = argparse.ArgumentParser(prog="python -m stack")
     parser.add_argument("command", choices=commands)
     try:

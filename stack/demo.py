@@ -95,7 +95,7 @@ def run_night(home: Home, api: AirflowApi, number: int, say: Say) -> Night:
 
 
 def _history(home: Home, run_id: str) -> tuple[str, dict[str, Any]]:
-    with psycopg.connect(database(home).dsn("roster")) as connection:
+    with psycopg.connect(database(home).dsn("roster", "roster")) as connection:
         if connection.execute("select to_regclass('directory.sync_runs')").fetchone() == (None,):
             return "failed", {}
         row = connection.execute(

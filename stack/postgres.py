@@ -6,7 +6,9 @@ PostgreSQL refuses to run as root, so for root it runs as an unprivileged user o
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import importlib.util
 import os
 import pwd
@@ -29,6 +31,8 @@ from psycopg import sql
 from stack.ports import free_port
 
 ADMIN = "postgres"
+#: The database of the people directory, and its owner.
+DIRECTORY = "roster"
 START_SECONDS = 300  # a server that ends by itself is told of at once
 STOP_SECONDS = 20
 #: Where root keeps what the unprivileged user could not reach under a closed folder such as /root.
@@ -116,10 +120,14 @@ class EmbeddedPostgres:
             return inside
         return _own_place("pgdata-" + hashlib.sha256(str(self.folder).encode()).hexdigest()[:16])
 
-    @property
-    def password(self) -> str:
-        """The generated password, kept beside the data, readable by its owner only."""
-        return (self.folder / "pgpassword").read_text(encoding="ascii")
+    def password_of(self, role: str = ADMIN) -> str:
+        """The password of a role. The administrator's is generated and kept beside the data, readable by its owner only; from it
+        those of the other roles are made, each of which tells neither it nor another's.
+        """
+        own = (self.folder / "pgpassword").read_text(encoding="ascii")
+        if role == ADMIN:
+            return own
+        return base64.urlsafe_b64encode(hmac.digest(own.encode(), role.encode(), "sha256")).decode().rstrip("=")
 
     @property
     def pid(self) -> int | None:
@@ -132,7 +140,7 @@ class EmbeddedPostgres:
 
     def dsn(self, database: str = "postgres", user: str = ADMIN) -> str:
         """The address of a database, with user and password; the default user may do everything."""
-        return f"postgresql://{user}:{self.password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{user}:{self.password_of(user)}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         """Bring the server up; a server left over from a killed owner is ended first."""
@@ -182,14 +190,25 @@ class EmbeddedPostgres:
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def ensure_database(self, name: str) -> None:
-        """Make a database and a role of the same name that owns it, unless they exist."""
+        """Make a database and a role of the same name that owns it, unless they exist.
+
+        The role's rights and password are set anew, as an older release gave it the administrator's password.
+        """
+        # The directory's owner makes the roles of applications; nobody else of this server needs to make one.
+        makes_roles = sql.SQL("createrole" if name == DIRECTORY else "nocreaterole")
+        role, password = sql.Identifier(name), sql.Literal(self.password_of(name))
         with psycopg.connect(self.dsn(), autocommit=True) as connection:
             if not connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone():
-                statement = sql.SQL("create role {} login createrole password {}")
-                connection.execute(statement.format(sql.Identifier(name), sql.Literal(self.password)))
+                connection.execute(sql.SQL("create role {}").format(role))
+            connection.execute(
+                sql.SQL("alter role {} login nosuperuser nobypassrls nocreatedb {} password {}").format(
+                    role, makes_roles, password
+                )
+            )
             if not connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
-                statement = sql.SQL("create database {} owner {} template template0")
-                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(name)))
+                connection.execute(sql.SQL("create database {} owner {} template template0").format(role, role))
+            if name != DIRECTORY:  # where applications come in
+                connection.execute(sql.SQL("revoke connect, temporary on database {} from public").format(role))
 
     def empty_database(self, name: str) -> None:
         """Make a database anew, empty; whoever is connected to it is cut off."""

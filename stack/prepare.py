@@ -36,7 +36,7 @@ def prepare(home: Home) -> None:
     settings = read_settings_file(DEFAULT_FILE) if home.kind == "demo" else None
     db.upgradedb()
     _login(home)
-    password = database(home).password
+    password = database(home).password_of("roster")
     with create_session() as session:
         if settings is not None:
             load(with_database_password(with_ports(settings, home.ports), password), session)

@@ -144,7 +144,7 @@ def with_ports(settings: AirflowSettings, ports: Mapping[str, Port]) -> AirflowS
 
 
 def with_database_password(settings: AirflowSettings, password: str) -> AirflowSettings:
-    """The same settings with the generated password of the embedded PostgreSQL."""
+    """The same settings with the generated password of the directory's owner in the embedded PostgreSQL."""
     connections = [
         entry.model_copy(update={"conn_password": password}) if entry.conn_id == DATABASE_CONNECTION else entry
         for entry in settings.connections
