@@ -1,8 +1,9 @@
 """### Undo one run of a district
 
-Reverses what a run did to people, lists and memberships. What was edited since, by a later run or by hand, is left alone and
-listed as a conflict in `directory.sync_changes`. The next night does the same again unless its cause is mended: turn
-`automatic_rostering` off first.
+Reverses what a run that has ended did to people, lists and memberships. What was edited since, by a later run or by hand
+(a pin, an exception of a list and a switch are edits too), is left alone and listed as a conflict in `directory.sync_changes`.
+The run then says that it was undone, and clearing its tasks does nothing any more. The next night does the same again unless
+its cause is mended: turn `automatic_rostering` off first.
 """
 
 from __future__ import annotations

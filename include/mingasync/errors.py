@@ -59,6 +59,10 @@ class LoadRefused(MingaSyncError):
     """The plan may not be applied, such as an older snapshot over newer data."""
 
 
+class RunUndone(LoadRefused):
+    """The run was undone, and stays so: its tasks do nothing more."""
+
+
 def _inside(annotation: Any, part: object) -> Any:
     """The type one step down from an annotation, following optional, list and dict types."""
     if get_origin(annotation) in (Union, types.UnionType):

@@ -21,6 +21,7 @@ from include.mingasync.errors import (
     LoadRefused,
     MailRefused,
     MingaSyncError,
+    RunUndone,
     SourceError,
     SourceRefused,
 )
@@ -74,8 +75,11 @@ def _step() -> Iterator[tuple[District, Run]]:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[District, Run, psycopg.Connection[Any], int]]:
-    """As _step, with the directory and the run's number; what goes wrong is written into the run's row as its reason."""
+def _opened(*, even_undone: bool = False) -> Iterator[tuple[District, Run, psycopg.Connection[Any], int]]:
+    """As _step, with the directory and the run's number; what goes wrong is written into the run's row as its reason.
+
+    A task of a run that was undone is skipped, unless ``even_undone``.
+    """
     from include.mingasync.directory import runs
 
     with _step() as (district, run), context.directory() as connection:
@@ -83,7 +87,11 @@ def _opened() -> Iterator[tuple[District, Run, psycopg.Connection[Any], int]]:
         if run_no is None:
             raise MingaSyncError("The run was never opened; clear the task open_run and everything after it.")
         try:
+            if not even_undone:
+                runs.refuse_undone(connection, run_no)
             yield district, run, connection, run_no
+        except RunUndone as undone:
+            raise AirflowSkipException(str(undone)) from None
         except MingaSyncError as error:
             runs.note(connection, run_no, reason=str(error))
             raise
@@ -98,8 +106,11 @@ def open_run() -> dict[str, object]:
         schema.bring_to_head(connection)
         run_no = runs.open_run(connection, run)
         try:
+            runs.refuse_undone(connection, run_no)
             settings = read_settings(context.settings_text(district), district.settings_variable)
             context.sis_connection(district)
+        except RunUndone as undone:
+            raise AirflowSkipException(str(undone)) from None
         except MingaSyncError as error:
             runs.finish_run(connection, run_no, "failed", str(error))
             raise
@@ -231,6 +242,8 @@ def load() -> dict[str, object]:
         )
         try:
             counts = load_plan(connection, run, run_no, runs.stored_settings(connection, run_no), desired)
+        except RunUndone:
+            raise
         except LoadRefused as refusal:
             runs.finish_run(connection, run_no, "superseded", str(refusal))
             raise AirflowSkipException(str(refusal)) from None
@@ -297,7 +310,7 @@ def notify() -> str:
     from include.mingasync.directory import runs
     from include.mingasync.results.night import read_night
 
-    with _opened() as (district, run, connection, run_no):
+    with _opened(even_undone=True) as (district, run, connection, run_no):
         state = _close(connection, run_no)
         row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
         if state != "skipped" and run.send_email and row and row[0]:
@@ -310,11 +323,13 @@ def _close(connection: psycopg.Connection[Any], run_no: int) -> str:
     """The state of a run whose tasks are all done; one that is closed already keeps its state."""
     from include.mingasync.directory import counts, runs
 
-    state, reason = connection.execute(
-        "select state, reason from directory.sync_runs where run_no = %s", (run_no,)
-    ).fetchone() or ("running", None)
-    if state in ("skipped", "superseded"):
-        return state
+    state, reason, has_ended = connection.execute(
+        """select state, reason, undone_at is not null or state in ('skipped', 'superseded')
+           from directory.sync_runs where run_no = %s""",
+        (run_no,),
+    ).fetchone() or ("running", None, False)
+    if has_ended:
+        return str(state)
     if broken := _broken():
         runs.note(connection, run_no, counts=counts.count_run(connection, run_no))
         runs.finish_run(connection, run_no, "failed", reason or f"Task {broken} failed; its log says why.")

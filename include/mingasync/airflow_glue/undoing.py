@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import get_current_context
@@ -11,6 +13,7 @@ from include.mingasync.airflow_glue import context
 from include.mingasync.airflow_glue.nightly import in_plain_words
 from include.mingasync.district import find_district
 from include.mingasync.errors import MingaSyncError
+from include.mingasync.results.numbers import told_number
 from include.mingasync.run import Run
 
 log = logging.getLogger(__name__)
@@ -18,7 +21,7 @@ log = logging.getLogger(__name__)
 
 def undo() -> dict[str, object]:
     """The counts of what was reversed, and the number of conflicts left alone."""
-    from include.mingasync.directory import runs
+    from include.mingasync.directory import runs, schema
     from include.mingasync.directory.undo import undo as undo_run
 
     dag_run = get_current_context()["dag_run"]
@@ -32,16 +35,32 @@ def undo() -> dict[str, object]:
         at = dag_run.logical_date or dag_run.run_after
         run = Run(district.slug, dag_run.run_id, "undo", at, at.astimezone(ZoneInfo(district.timezone)).date())
         with context.directory() as connection:
+            schema.bring_to_head(connection)
             run_no = runs.open_run(connection, run)
             try:
                 counts = undo_run(connection, run, run_no, conf["run_id"])
             except MingaSyncError as error:
                 runs.finish_run(connection, run_no, "failed", str(error))
                 raise
-            conflicts = counts["conflicts"]
-            words = (
-                f"Undid {conf['run_id']}; {conflicts} later edits were left alone." if conflicts else f"Undid {conf['run_id']}."
-            )
+            conflicts, words = counts["conflicts"], _words(conf["run_id"], run, counts)
             runs.finish_run(connection, run_no, "completed_with_errors" if conflicts else "success", words)
-            log.info("%s People %s; lists %s; memberships %s", words, counts["people"], counts["lists"], counts["memberships"])
-            return {"conflicts": conflicts, "memberships": counts["memberships"]}
+            log.info("%s", words)
+            return {"reversed": counts["reversed"], "conflicts": conflicts}
+
+
+def _words(target: str, run: Run, counts: Mapping[str, Any]) -> str:
+    """What an undo did, in words for people."""
+    if counts["undone_by"] != run.run_id:
+        return f"Nothing more was to be undone: {target} was undone already by {counts['undone_by']}."
+    back = counts["reversed"]
+    told = (
+        f"{told_number(back['people'], 'person', 'people')}, {told_number(back['lists'], 'list')} and "
+        f"{told_number(back['memberships'], 'membership')} are again as they were before {target}."
+    )
+    if not counts["conflicts"]:
+        return told
+    left = "1 change was" if counts["conflicts"] == 1 else f"{counts['conflicts']} changes were"
+    return (
+        f"{told} {left} left alone, because a person or a later run decided about the same since; "
+        "directory.sync_changes lists them as conflicts of this undo."
+    )

@@ -70,6 +70,13 @@ def _inside(counts: Any, key: str) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else {}
 
 
+def _any_number(counts: Any) -> bool:
+    """Whether anything but issues was counted."""
+    if isinstance(counts, Mapping):
+        return any(_any_number(inner) for key, inner in counts.items() if key != "issues")
+    return isinstance(counts, int) and counts != 0
+
+
 def _count(counts: Mapping[str, Any], key: str) -> int:
     value = counts.get(key)
     return value if isinstance(value, int) else 0
@@ -119,18 +126,22 @@ class Run:
 def run_from(row: Row) -> Run:
     """A run from its row of ``sync_runs``."""
     counts = row["counts"]
-    state = words.state(row["state"])
+    undone = row.get("undone_at") is not None
+    state = words.UNDONE if undone else words.state(row["state"])
     return Run(
         run_id=row["run_id"],
         kind=row["kind"],
         state=state,
         # A good night needs no words; anything else gets the run's own, or else what the state means.
-        reason=row["reason"] or ("" if row["state"] == "success" else state.meaning),
+        reason=f"Taken back by the run {row['undone_by']}."
+        if undone
+        else row["reason"] or ("" if row["state"] == "success" else state.meaning),
         night=row["night"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         snapshot_at=row["snapshot_at"],
-        is_counted=bool(counts),
+        # A run that broke off before its plan has counts of nothing but zeros.
+        is_counted=bool(counts) and (row["state"] != "failed" or _any_number(counts)),
         people=tallies(counts, "people", ROLES, PEOPLE_SHORT),
         people_in_full=tallies(counts, "people", ROLES, PEOPLE_FULL),
         lists=tallies(counts, "lists", LIST_KINDS, LISTS),

@@ -38,6 +38,7 @@ STATES = {
     "skipped": State("Skipped", "quiet", "–", "Nothing was to be done that night, by the district's own settings."),
     "superseded": State("Superseded", "quiet", "↷", "A newer night was loaded already, so this one was not applied."),
 }
+UNDONE = State("Undone", "quiet", "↶", "What this run did was taken back.")
 NO_RUN = State("No run yet", "quiet", "○", "The district was never synced.")
 
 KINDS = {

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from include.mingasync.directory.counts import Counts, count_run
 from include.mingasync.directory.load import lock_district
+from include.mingasync.directory.runs import is_undone
 from include.mingasync.run import Run
 
 
@@ -56,11 +57,12 @@ def _answered(connection: psycopg.Connection[Any], run_no: int, answer: str, by:
 def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Counts:
     """The counts of a run after its planned archives were carried out; held and suppressed ones stay as they are.
 
-    Somebody whose switch was turned off, or who was changed by hand since the plan was made, is left alone.
+    Somebody whose switch was turned off, or who was changed by hand since the plan was made, is left alone. A run that was
+    undone archives nobody.
     """
     with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         lock_district(cursor, run.district)
-        if run.applies:
+        if run.applies and not is_undone(connection, run_no):
             cursor.execute(_ARCHIVE, {"run_no": run_no, "district": run.district})
         counts = count_run(connection, run_no)
         cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))

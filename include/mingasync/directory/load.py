@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from include.mingasync.directory.copying import copy_table
 from include.mingasync.directory.counts import Counts, count_run
 from include.mingasync.directory.rolls import stage_rolls
+from include.mingasync.directory.runs import refuse_undone
 from include.mingasync.directory.settling import settle
 from include.mingasync.errors import LoadRefused
 from include.mingasync.run import Run
@@ -51,11 +52,12 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
     """The counts of a run after its plan was made and, unless it is a preview, carried out.
 
     Everything happens in one transaction under the district's lock: it is all there or nothing is. Run again it finds
-    nothing more to do. Raises LoadRefused when a newer snapshot is in the directory already. Archiving is planned here and
-    carried out by ``archive``.
+    nothing more to do. Raises LoadRefused when a newer snapshot is in the directory already, RunUndone when the run was
+    undone. Archiving is planned here and carried out by ``archive``.
     """
     with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         lock_district(cursor, run.district)
+        refuse_undone(connection, run_no)
         _refuse_older(cursor, run, run_no, desired.snapshot_at)
         _forget_undone_plan(cursor, run_no)
         _stage(cursor, run, settings, desired)

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from include.mingasync.errors import MingaSyncError
+from include.mingasync.errors import MingaSyncError, RunUndone
 from include.mingasync.run import Run, State
 from include.mingasync.settings import Settings
 
@@ -17,7 +17,10 @@ Connection = psycopg.Connection[Any]
 
 
 def open_run(connection: Connection, run: Run) -> int:
-    """The run's number; its row is made when it is the first attempt, and says running again when it is not."""
+    """The run's number; its row is made when it is the first attempt, and says running again when it is not.
+
+    A run that was undone stays as it is.
+    """
     with connection.transaction():
         row = connection.execute(
             """
@@ -25,12 +28,14 @@ def open_run(connection: Connection, run: Run) -> int:
             values (%s, %s, %s, %s, %s)
             on conflict (district, run_id) do update set state = 'running', reason = null, finished_at = null,
                 answer = null, answered_by = null, answered_at = null, answer_until = null
+                where sync_runs.undone_at is null
             returning run_no
             """,
             (run.district, run.run_id, run.kind, run.logical_date, run.night),
         ).fetchone()
-    assert row is not None
-    return int(row[0])
+    number = int(row[0]) if row else run_number(connection, run)
+    assert number is not None, "its row is there, or was there already"
+    return number
 
 
 def run_number(connection: Connection, run: Run) -> int | None:
@@ -39,6 +44,22 @@ def run_number(connection: Connection, run: Run) -> int | None:
         "select run_no from directory.sync_runs where district = %s and run_id = %s", (run.district, run.run_id)
     ).fetchone()
     return int(row[0]) if row else None
+
+
+def is_undone(connection: Connection, run_no: int) -> bool:
+    """Whether the run was taken back; asked under the district's lock by whoever acts."""
+    query = "select undone_at is not null from directory.sync_runs where run_no = %s"
+    return connection.execute(query, (run_no,)).fetchone() == (True,)
+
+
+def refuse_undone(connection: Connection, run_no: int) -> None:
+    """Nothing while the run stands; RunUndone in words once it was undone."""
+    row = connection.execute("select run_id, undone_by from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
+    if row and is_undone(connection, run_no):
+        raise RunUndone(
+            f"The run '{row[0]}' was undone by the run '{row[1]}' and stays so. Start a new run if its data is wanted after all. "
+            "Nothing was changed."
+        )
 
 
 def note(connection: Connection, run_no: int, **values: Any) -> None:

@@ -86,7 +86,7 @@ def _since(
     first, good, turned_on = connection.execute(
         """
         select min(loaded_at),
-               max(finished_at) filter (where state in ('success', 'completed_with_errors')),
+               max(finished_at) filter (where state in ('success', 'completed_with_errors') and undone_at is null),
                (select max(changed_at) from directory.settings_history
                 where district = %(district)s and after ->> 'automatic_rostering' = 'true'
                   and coalesce(before ->> 'automatic_rostering', 'false') = 'false')

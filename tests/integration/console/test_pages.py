@@ -58,9 +58,7 @@ def test_a_district_shows_its_last_run_and_its_last_good_night(console: Console)
     console.run(days_ago=2)
     console.run(state="failed", reason="The SIS answered 503.", counts=counts)
     console.run(kind="preview", days_ago=0.001)
-    (row,) = [row for row in rows(console.page("/")) if "Oak" in row]
-    assert "Preview" in row
-    console.connection.execute("delete from directory.sync_runs where kind = 'preview'")
+    console.run(kind="undo", days_ago=0.0005)
     (row,) = [row for row in rows(console.page("/")) if "Oak" in row]
     assert "Failed The SIS answered 503. Tue 24 Nov 2026 1,234 5 6 1 error 20 warnings 2 days ago ! Late" in row
 
@@ -70,7 +68,26 @@ def test_a_preview_or_an_undo_is_no_good_night(console: Console) -> None:
     console.run(kind="preview")
     console.run(kind="undo")
     (row,) = [row for row in rows(console.page("/")) if "Oak" in row]
-    assert row.endswith("never ! Late")
+    assert "Failed" in row and row.endswith("never ! Late")
+
+
+def test_a_run_that_was_undone_says_so_everywhere_and_is_no_good_night(console: Console) -> None:
+    console.run(days_ago=2)
+    counts = empty_counts()
+    counts["people"]["student"].update(created=3)
+    console.run(run_id="bad", counts=counts, undone_by="manual__undo", undone_at=dt.datetime.now(dt.UTC))
+    (row,) = [row for row in rows(console.page("/")) if "Oak" in row]
+    assert "↶ Undone Taken back by the run manual__undo." in row and row.endswith("2 days ago ! Late")
+    assert "↶ Undone Taken back by the run manual__undo." in rows(console.page("/districts/oak"))[1]
+    assert "↶ Undone" in words(console.page("/districts/oak/runs/bad"))
+    assert ",Undone," in console.browser.get("/districts/oak/history.csv").text
+
+
+def test_a_run_that_broke_off_shows_no_table_of_zeros(console: Console) -> None:
+    run_id = console.run(state="failed", reason="The SIS answered 503.")
+    assert "nothing counted" in rows(console.page("/districts/oak"))[1]
+    page = words(console.page(f"/districts/oak/runs/{quote(run_id)}"))
+    assert "Nothing was counted" in page and "Unchanged" not in page
 
 
 def test_what_needs_somebody_stands_first(console: Console) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from include.mingasync.directory import load as loading
-from include.mingasync.directory import runs, schema
+from include.mingasync.directory import schema
 from include.mingasync.directory.archive import archive
-from include.mingasync.directory.undo import undo
-from include.mingasync.run import Run
 from include.mingasync.settings import ROLES, Settings
 from stack.postgres import EmbeddedPostgres
-from tests.integration.directory.world import DISTRICT, NIGHT, Directory, Sis, enrollment, klass, school, term, user
+from tests.integration.directory.test_undo import a_night, everything, finish, take_back
+from tests.integration.directory.world import Directory, Sis, enrollment, klass, school, term, user
 
 _names = st.integers(0, 7)
 _schools = st.sampled_from(["S1", "S2"])
@@ -129,7 +128,7 @@ def test_a_plan_applied_twice_equals_once_and_undo_brings_back_what_was(
 ) -> None:
     directory = directories()
     play(directory, nights)
-    before = directory.state()
+    before = everything(directory)
     directory.settings = tonight[1]
     run, run_no = directory.open(run_id="tonight")
     desired = directory.desired(tonight[0])
@@ -140,9 +139,56 @@ def test_a_plan_applied_twice_equals_once_and_undo_brings_back_what_was(
     loading.load(directory.connection, run, run_no, wanted, desired)
     assert archive(directory.connection, run, run_no) == counts
     assert directory.state() == once
-    back = Run(DISTRICT, "undo", "undo", dt.datetime.now(dt.UTC), NIGHT)
-    undo(directory.connection, back, runs.open_run(directory.connection, back), "tonight")
-    assert directory.state() == before
+    finish(directory, "tonight")
+    assert take_back(directory, "tonight")["conflicts"] == 0
+    assert everything(directory) == before
+
+
+@_quick
+@given(_nights, st.lists(_night, min_size=2, max_size=3))
+def test_undone_the_newest_first_every_night_leaves_what_was_before_it(
+    directories: Any, nights: list[Any], more: list[Any]
+) -> None:
+    directory = directories()
+    play(directory, nights)
+    states = []
+    for number, (sis, wanted, _) in enumerate(more):
+        states.append(everything(directory))
+        directory.settings = wanted
+        a_night(directory, sis, f"night {number}")
+    for number, state in reversed(list(enumerate(states))):
+        assert take_back(directory, f"night {number}")["conflicts"] == 0
+        assert everything(directory) == state
+
+
+@_quick
+@given(_nights, _night, st.lists(_night, max_size=1))
+def test_no_edit_by_hand_is_lost_by_an_undo(directories: Any, nights: list[Any], tonight: Any, later: list[Any]) -> None:
+    directory = directories()
+    play(directory, nights)
+    directory.settings = tonight[1]
+    before = everything(directory)
+    a_night(directory, tonight[0], "tonight")
+    made = everything(directory)
+    edit(directory, tonight[2])
+    play(directory, later)
+    edited = everything(directory)
+    counts = take_back(directory, "tonight")
+    after = everything(directory)
+    assert (after["pins"], after["overrides"]) == (edited["pins"], edited["overrides"])
+    # Whoever and whatever was edited since the night, by a hand or a later night, is there still.
+    for what, key in (("people", "person_id"), ("lists", "list_id")):
+        ours, theirs, left = (_by_id(rows[what], key) for rows in (made, edited, after))
+        assert {one for one in theirs if theirs[one] != ours.get(one)} <= set(left)
+        for one in set(ours) & set(theirs) & set(left):
+            changed = {field for field in theirs[one] if theirs[one][field] != ours[one][field]}
+            assert {field: left[one][field] for field in changed} == {field: theirs[one][field] for field in changed}
+    if not later and made == edited:
+        assert counts["conflicts"] == 0 and after == before
+
+
+def _by_id(rows: list[tuple[Any, ...]], key: str) -> dict[int, dict[str, Any]]:
+    return {row[key]: row for row in (json.loads(text) for (text,) in rows)}
 
 
 class Killed(Exception):

@@ -45,6 +45,15 @@ def test_only_a_good_night_counts_and_the_last_run_is_named(directory: Directory
     assert late and (late.hours, late.last_run_id, late.state) == (50, "nightly-2", state)
 
 
+def test_a_night_that_was_undone_is_no_good_night(directory: Directory, oak: District) -> None:
+    a_night(directory, 50)
+    a_night(directory, 2)
+    assert how_late(directory.connection, oak, settings(), NOW) is None
+    directory.do("update directory.sync_runs set undone_at = now() where run_id = 'nightly-2'")
+    late = how_late(directory.connection, oak, settings(), NOW)
+    assert late and late.hours == 50
+
+
 def test_a_preview_is_no_good_night(directory: Directory, oak: District) -> None:
     a_night(directory, 50)
     a_night(directory, 1, kind="preview")

@@ -18,7 +18,7 @@ def test_every_state_and_kind_of_a_run_has_its_words() -> None:
 
 
 def test_states_differ_without_their_colour() -> None:
-    marks = [state.mark for state in (*words.STATES.values(), words.NO_RUN)]
+    marks = [state.mark for state in (*words.STATES.values(), words.NO_RUN, words.UNDONE)]
     assert len(set(marks)) == len(marks)
 
 

@@ -1,5 +1,11 @@
 -- The schools and terms that the SIS shares, so that terms can be picked and a lost one be missed.
 
+create temp table catalogue_was on commit drop as
+select jsonb_build_object(
+    'schools', (select coalesce(jsonb_agg(s order by s.school_id), '[]') from directory.schools as s where s.district = %(district)s),
+    'terms', (select coalesce(jsonb_agg(t order by t.term_id), '[]') from directory.terms as t where t.district = %(district)s)
+) as was;
+
 insert into directory.schools as known (district, school_id, name, identifier)
 select %(district)s, school_id, coalesce(name, school_id), identifier from s_schools
 on conflict (district, school_id) do update
@@ -25,3 +31,10 @@ on conflict (district, term_id) do update
 
 update directory.terms set shared = false
 where district = %(district)s and shared and %(proven)s and term_id not in (select term_id from s_terms);
+
+-- Kept for an undo, where it changed; of several attempts of a run the first one counts.
+update directory.sync_runs as r set catalogue_before = was
+from catalogue_was
+where r.run_no = %(run_no)s and r.catalogue_before is null and was is distinct from jsonb_build_object(
+    'schools', (select coalesce(jsonb_agg(s order by s.school_id), '[]') from directory.schools as s where s.district = %(district)s),
+    'terms', (select coalesce(jsonb_agg(t order by t.term_id), '[]') from directory.terms as t where t.district = %(district)s));
