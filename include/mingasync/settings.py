@@ -64,10 +64,12 @@ class ResultsEmail(_Strict):
 
 
 class Safety(_Strict):
-    """An archive is held when it is more than this share of a school's role and at least this many people."""
+    """When archives are held, for more than this share of a school's role, or of the district's, and at least so many people; and
+    after how many proven nights of absence running somebody absent is archived."""
 
     archive_percent: float = Field(default=10, ge=0, le=100)
     archive_minimum: int = Field(default=20, ge=0)
+    absent_nights: int = Field(default=1, ge=1)
 
 
 class Quiet(_Strict):

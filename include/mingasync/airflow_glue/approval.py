@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.exceptions import AirflowFailException
-from croniter import croniter
 
 from include.mingasync.airflow_glue import nightly
 from include.mingasync.airflow_glue.context import nobody_can_answer, this_district
+from include.mingasync.district import District
 from include.mingasync.errors import DirectoryRefused
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -45,7 +44,7 @@ class ApproveArchive(HITLOperator):
             return None
         self.subject = f"{people} people would be archived in {this_district().name}, more than the safety limits allow"
         self.body = _body(groups)
-        self.response_timeout = until_next_night()
+        self.response_timeout = until_next_night(this_district(), dt.datetime.now(dt.UTC))
         nightly.announce_hold(groups, self.response_timeout)
         return super().execute(context)
 
@@ -68,12 +67,24 @@ class ApproveArchive(HITLOperator):
         return None
 
 
-def until_next_night() -> dt.timedelta:
+def until_next_night(district: District, now: dt.datetime) -> dt.timedelta:
     """How long an answer may take: until shortly before the district's next night."""
-    district = this_district()
-    now = dt.datetime.now(ZoneInfo(district.timezone))
-    upcoming: dt.datetime = croniter(district.schedule, now).get_next(dt.datetime)
-    return max(upcoming - now - _MARGIN, dt.timedelta(minutes=1))
+    return max(next_night(district, now) - now - _MARGIN, dt.timedelta(minutes=1))
+
+
+def next_night(district: District, now: dt.datetime) -> dt.datetime:
+    """When Airflow starts the district's next night after ``now``, in UTC, worked out by Airflow's own timetable."""
+    import pendulum
+    from airflow.timetables.base import TimeRestriction
+    from airflow.timetables.trigger import CronTriggerTimetable
+
+    timetable = CronTriggerTimetable(district.schedule, timezone=district.timezone)
+    # From before the hour that the autumn gives twice: a timetable goes on from the night before, never from within it.
+    restriction = TimeRestriction(earliest=pendulum.instance(now - dt.timedelta(hours=3)), latest=None, catchup=True)
+    upcoming = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    while upcoming and upcoming.run_after <= now:
+        upcoming = timetable.next_dagrun_info(last_automated_data_interval=upcoming.data_interval, restriction=restriction)
+    return upcoming.run_after if upcoming else now + dt.timedelta(days=1)
 
 
 def _body(groups: list[dict[str, Any]]) -> str:

@@ -1,16 +1,26 @@
-"""Archiving leavers: its own transaction, after everything else of the night is done and visible."""
+"""Archiving leavers: its own transaction, after everything else of the night is done and visible.
+
+Whoever archives asks again, under the district's lock, whether the newest loaded snapshot still lacks these people.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from include.mingasync.directory.counts import Counts, count_run
-from include.mingasync.directory.load import lock_district
-from include.mingasync.directory.runs import is_undone
+from include.mingasync.directory.locking import lock_district
+from include.mingasync.directory.runs import is_undone, newer_run
 from include.mingasync.run import Run
+
+_SQL = Path(__file__).parent / "sql" / "archive.sql"
+
+#: A school's id (None for people without a school) and a role: what is answered as one.
+Group = tuple[str | None, str]
 
 
 def held(connection: psycopg.Connection[Any], run_no: int) -> list[dict[str, Any]]:
@@ -31,23 +41,117 @@ def held(connection: psycopg.Connection[Any], run_no: int) -> list[dict[str, Any
     return [dict(zip(("school_id", "school", "role", "people", "of"), row, strict=True)) for row in rows]
 
 
-def approve(connection: psycopg.Connection[Any], run_no: int, by: str) -> int:
-    """How many held archives an approval releases: those of this run, no more than were shown."""
+def ask(connection: psycopg.Connection[Any], run_no: int) -> list[dict[str, Any]]:
+    """What is held, as ``held``, now kept as what a person is shown: an approval releases nobody else.
+
+    Asked once more, those who are still held may be answered once more.
+    """
     with connection.transaction():
-        released = connection.execute(
-            "update directory.changes set status = 'planned' where run_no = %s and status = 'held'", (run_no,)
+        _lock_district_of(connection, run_no)
+        _show(connection, run_no)
+        return held(connection, run_no)
+
+
+def approve(connection: psycopg.Connection[Any], run_no: int, by: str, groups: Iterable[Group] | None = None) -> int:
+    """How many held archives an approval releases: those that were shown for this run, and no others.
+
+    ``groups`` approves some schools and roles and rejects the others. The first answer counts. An approval that comes after
+    a newer night was loaded releases nobody: that night decided about the same people.
+    """
+    with connection.transaction():
+        _lock_district_of(connection, run_no)
+        if not _is_asked(connection, run_no):
+            _show(connection, run_no)
+        if is_undone(connection, run_no) or newer_run(connection, run_no):
+            if _answer(connection, run_no, "none", by):
+                _close(connection, run_no, "late", by)
+            return 0
+        wanted = None if groups is None else list(groups)
+        answered = connection.execute(
+            """
+            update directory.approvals
+            set answer = case when %(all)s or (coalesce(school_id, ''), role) in (
+                                  select * from unnest(%(schools)s::text[], %(roles)s::text[]))
+                              then 'approved' else 'rejected' end,
+                answered_by = %(by)s, answered_at = now()
+            where run_no = %(run_no)s and answer is null
+            returning answer
+            """,
+            {
+                "run_no": run_no,
+                "by": by,
+                "all": wanted is None,
+                "schools": [school_id or "" for school_id, _ in wanted or ()],
+                "roles": [role for _, role in wanted or ()],
+            },
+        ).fetchall()
+        answers = {row[0] for row in answered}
+        if answers:
+            _close(connection, run_no, "partly" if len(answers) == 2 else answers.pop(), by)
+        return connection.execute(
+            """
+            update directory.changes as c set status = 'planned'
+            from directory.approvals as a
+            where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.status = 'held'
+              and a.run_no = c.run_no and a.person_id = c.entity_no and a.answer = 'approved'
+            """,
+            {"run_no": run_no},
         ).rowcount
-        _answered(connection, run_no, "approved", by)
-    return released
 
 
 def reject(connection: psycopg.Connection[Any], run_no: int, by: str | None) -> None:
-    """Keep the held archives of a run held for good; ``by`` is None when nobody answered in time."""
+    """Keep the held archives of a run held for good; ``by`` is None when nobody answered in time. The first answer counts."""
+    answer = "rejected" if by else "none"
     with connection.transaction():
-        _answered(connection, run_no, "rejected" if by else "none", by)
+        _lock_district_of(connection, run_no)
+        if not _is_asked(connection, run_no):
+            _show(connection, run_no)
+        if _answer(connection, run_no, answer, by):
+            _close(connection, run_no, answer, by)
 
 
-def _answered(connection: psycopg.Connection[Any], run_no: int, answer: str, by: str | None) -> None:
+def _lock_district_of(connection: psycopg.Connection[Any], run_no: int) -> None:
+    row = connection.execute("select district from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
+    assert row is not None, "a run is asked about after it was opened"
+    with connection.cursor() as cursor:
+        lock_district(cursor, row[0])
+
+
+def _is_asked(connection: psycopg.Connection[Any], run_no: int) -> bool:
+    row = connection.execute("select exists (select from directory.approvals where run_no = %s)", (run_no,)).fetchone()
+    return row == (True,)
+
+
+def _show(connection: psycopg.Connection[Any], run_no: int) -> None:
+    """Keep whose archive is held now; earlier answers about them are asked for anew."""
+    connection.execute(
+        """
+        insert into directory.approvals as known (run_no, person_id, district, school_id, role)
+        select c.run_no, c.entity_no, r.district, c.school_id, c.role
+        from directory.changes as c join directory.sync_runs as r using (run_no)
+        where c.run_no = %s and c.entity = 'person' and c.action = 'archive' and c.status = 'held'
+        on conflict (run_no, person_id) do update
+            set school_id = excluded.school_id, role = excluded.role, asked_at = now(),
+                answer = null, answered_by = null, answered_at = null
+        """,
+        (run_no,),
+    )
+    connection.execute(
+        "update directory.sync_runs set answer = null, answered_by = null, answered_at = null"
+        " where run_no = %s and exists (select from directory.approvals where run_no = %s and answer is null)",
+        (run_no, run_no),
+    )
+
+
+def _answer(connection: psycopg.Connection[Any], run_no: int, answer: str, by: str | None) -> int:
+    """How many had not been answered yet, and are now."""
+    return connection.execute(
+        "update directory.approvals set answer = %s, answered_by = %s, answered_at = now() where run_no = %s and answer is null",
+        (answer, by, run_no),
+    ).rowcount
+
+
+def _close(connection: psycopg.Connection[Any], run_no: int, answer: str, by: str | None) -> None:
     connection.execute(
         "update directory.sync_runs set answer = %s, answered_by = %s, answered_at = now() where run_no = %s",
         (answer, by, run_no),
@@ -57,45 +161,20 @@ def _answered(connection: psycopg.Connection[Any], run_no: int, answer: str, by:
 def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Counts:
     """The counts of a run after its planned archives were carried out; held and suppressed ones stay as they are.
 
-    Somebody whose switch was turned off, or who was changed by hand since the plan was made, is left alone. A run that was
+    Once a newer night is loaded nobody is archived: that night decided about the same people. Somebody whom the newest snapshot
+    has, or whose switch was turned off, or who was archived or linked by hand since the plan was made, is left alone. A run that was
     undone archives nobody.
     """
     with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         lock_district(cursor, run.district)
         if run.applies and not is_undone(connection, run_no):
-            cursor.execute(_ARCHIVE, {"run_no": run_no, "district": run.district})
+            archive_leavers(cursor, run, run_no)
         counts = count_run(connection, run_no)
         cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
     return counts
 
 
-_ARCHIVE = """
-with leavers as (
-    select c.entity_no as person_id, p.status = 'active' and p.include_in_sync as still
-    from directory.changes as c join directory.people as p on p.person_id = c.entity_no
-    where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.status = 'planned'
-), marked as (
-    update directory.changes as c set status = case when leavers.still then 'applied' else 'conflict' end
-    from leavers
-    where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.entity_no = leavers.person_id
-), off as (
-    select rolls.list_id, rolls.manager, array_agg(person_id order by person_id) as people
-    from leavers
-    join (
-        select m.list_id, m.manager, unnest(m.people) as person_id
-        from directory.memberships as m join directory.user_lists as l using (list_id)
-        where l.district = %(district)s and l.kind <> 'manual'
-    ) as rolls using (person_id)
-    where leavers.still
-    group by 1, 2
-), off_lists as (
-    update directory.memberships as m
-    set people = array(select unnest(m.people) except select unnest(off.people) order by 1)
-    from off where m.list_id = off.list_id and m.manager = off.manager
-), kept as (
-    insert into directory.membership_changes (run_no, list_id, manager, action, status, reason, people)
-    select %(run_no)s, list_id, manager, 'remove', 'applied', 'roster', people from off order by list_id
-)
-update directory.people as p set status = 'archived', archived_at = now(), updated_at = now()
-from leavers where leavers.still and p.person_id = leavers.person_id;
-"""
+def archive_leavers(cursor: psycopg.Cursor[Any], run: Run, run_no: int) -> None:
+    """Carry out the planned archives of a run, within the caller's transaction and under the district's lock."""
+    is_newest = newer_run(cursor.connection, run_no) is None
+    cursor.execute(_SQL.read_bytes(), {"run_no": run_no, "district": run.district, "is_newest": is_newest})

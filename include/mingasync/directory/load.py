@@ -13,8 +13,11 @@ import psycopg
 import pyarrow as pa
 from psycopg.types.json import Jsonb
 
+from include.mingasync.directory.archive import archive_leavers
 from include.mingasync.directory.copying import copy_table
 from include.mingasync.directory.counts import Counts, count_run
+from include.mingasync.directory.locking import lock_district
+from include.mingasync.directory.preview import taken_back
 from include.mingasync.directory.rolls import stage_rolls
 from include.mingasync.directory.runs import refuse_undone
 from include.mingasync.directory.settling import settle
@@ -27,8 +30,10 @@ log = logging.getLogger(__name__)
 _SQL = Path(__file__).parent / "sql"
 #: So many nights of the very same data are told of: longer than a long weekend.
 _IDENTICAL_NIGHTS = 7
-_STEPS = ("15_guard", "20_match", "25_schools", "30_decide", "40_leavers", "60_lists", "80_members")
-_APPLY_STEPS = {"40_leavers": "50_apply_people", "60_lists": "70_apply_lists", "80_members": "85_apply_members"}
+_STEPS = (
+    "15_guard", "20_match", "25_schools", "30_decide", "40_leavers", "50_apply_people", "60_lists", "70_apply_lists", "80_members",
+    "85_apply_members",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Desired:
 
 
 def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: Settings, desired: Desired) -> Counts:
-    """The counts of a run after its plan was made and, unless it is a preview, carried out.
+    """The counts of a run after its plan was made and carried out; of a preview, after it was carried out, kept and taken back.
 
     Everything happens in one transaction under the district's lock: it is all there or nothing is. Run again it finds
     nothing more to do. Raises LoadRefused when a newer snapshot is in the directory already, RunUndone when the run was
@@ -60,66 +65,84 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
         refuse_undone(connection, run_no)
         _refuse_older(cursor, run, run_no, desired.snapshot_at)
         _forget_undone_plan(cursor, run_no)
-        _stage(cursor, run, settings, desired)
-        parameters = {
-            "district": run.district,
-            "run_no": run_no,
-            "run_id": run.run_id,
-            "night": run.night,
-            "preview": not run.applies,
-            "proven": desired.unproven_because is None,
-            "unproven_because": desired.unproven_because,
-            "only_changes": desired.only_changes,
-            "lost_terms": list(desired.lost_terms),
-            "selected": _selected_terms(settings),
-            "digests": Jsonb({name: size.get("sha256", "") for name, size in desired.collections.items()}),
-            "identical_nights": _IDENTICAL_NIGHTS,
-        }
-        for step in _STEPS:
-            if step == "80_members":
-                stage_rolls(cursor, desired.tables["members"])
-            _run_sql(cursor, step, parameters)
-            if run.applies and step in _APPLY_STEPS:
-                _run_sql(cursor, _APPLY_STEPS[step], parameters)
-        # The next statement's plan, and the next night's, rest on fresh statistics; a sample of the tables is read.
-        if run.applies and _is_true(cursor, "select exists (select from new_people)"):
-            cursor.execute("analyze directory.people (person_id, district, sourced_id, role, status, include_in_sync, digest)")
-        if run.applies and _is_true(cursor, "select exists (select from list_match where is_new)"):
-            cursor.execute(
-                "analyze directory.user_lists (list_id, district, kind, source_id), directory.memberships (list_id, manager)"
-            )
-        for step in ("90_record", *(["95_catalogue"] if run.applies else []), "98_issues"):
-            _run_sql(cursor, step, parameters)
-        cursor.execute(
-            """update directory.sync_runs
-               set loaded_at = case when %s then now() end, snapshot_at = %s, collections = %s, proven = %s,
-                   unproven_because = %s, counts = %s
-               where run_no = %s""",
-            (run.applies, desired.snapshot_at, Jsonb(dict(desired.collections)), desired.unproven_because is None,
-             desired.unproven_because, Jsonb({"unchanged": _unchanged(cursor, run_no)}), run_no),
-        )  # fmt: skip
+        if run.applies:
+            _carry_out(cursor, run, run_no, settings, desired)
+        else:
+            with taken_back(connection, run_no):
+                _carry_out(cursor, run, run_no, settings, desired)
+                archive_leavers(cursor, run, run_no)
         counts = count_run(connection, run_no)
         cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
     return counts
 
 
-def lock_district(cursor: psycopg.Cursor[Any], district: str) -> None:
-    """Hold the district until the transaction ends: one writer at a time."""
-    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"mingasync {district}",))
+def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Settings, desired: Desired) -> None:
+    """Make the plan, apply it step by step, and keep its rows."""
+    _stage(cursor, run, settings, desired)
+    parameters = {
+        "district": run.district,
+        "run_no": run_no,
+        "run_id": run.run_id,
+        "night": run.night,
+        "proven": desired.unproven_because is None,
+        "unproven_because": desired.unproven_because,
+        "only_changes": desired.only_changes,
+        "lost_terms": list(desired.lost_terms),
+        "selected": _selected_terms(settings),
+        "digests": Jsonb({name: size.get("sha256", "") for name, size in desired.collections.items()}),
+        "identical_nights": _IDENTICAL_NIGHTS,
+        "district_percent": settings.safety.archive_percent,
+        "district_minimum": settings.safety.archive_minimum,
+    }
+    for step in _STEPS:
+        if step == "80_members":
+            stage_rolls(cursor, desired.tables["members"])
+        _run_sql(cursor, step, parameters)
+    # The next statement's plan, and the next night's, rest on fresh statistics; a sample of the tables is read.
+    if _is_true(cursor, "select exists (select from new_people)"):
+        cursor.execute("analyze directory.people (person_id, district, sourced_id, role, status, include_in_sync, digest)")
+    if _is_true(cursor, "select exists (select from list_match where is_new)"):
+        cursor.execute(
+            "analyze directory.user_lists (list_id, district, kind, source_id), directory.memberships (list_id, manager)"
+        )
+    for step in ("90_record", "95_catalogue", "98_issues"):
+        _run_sql(cursor, step, parameters)
+    cursor.execute(
+        """update directory.sync_runs
+           set loaded_at = now(), snapshot_at = %s, collections = %s, proven = %s, unproven_because = %s, counts = %s
+           where run_no = %s""",
+        (desired.snapshot_at, Jsonb(dict(desired.collections)), desired.unproven_because is None,
+         desired.unproven_because, Jsonb({"unchanged": _unchanged(cursor, run_no)}), run_no),
+    )  # fmt: skip
 
 
 def _refuse_older(cursor: psycopg.Cursor[Any], run: Run, run_no: int, snapshot_at: dt.datetime) -> None:
+    """Refuse to load over a run whose data, night or settings are newer, or that was loaded since this one was."""
     newer = cursor.execute(
-        """select run_id from directory.sync_runs
-           where district = %s and run_no <> %s and loaded_at is not null and snapshot_at > %s
-           order by snapshot_at desc limit 1""",
-        (run.district, run_no, snapshot_at),
+        """select other.run_id, other.night,
+                  case when other.snapshot_at > %(snapshot_at)s then 'snapshot'
+                       when other.night > own.night then 'night'
+                       when other.loaded_at > own.loaded_at then 'loaded'
+                       else 'settings' end
+           from directory.sync_runs as own
+           join directory.sync_runs as other on other.district = own.district and other.run_no <> own.run_no
+           where own.run_no = %(run_no)s and other.loaded_at is not null
+             and (other.snapshot_at > %(snapshot_at)s or other.night > own.night or other.loaded_at > own.loaded_at
+                  or other.settings_at > own.settings_at)
+           order by other.snapshot_at desc limit 1""",
+        {"run_no": run_no, "snapshot_at": snapshot_at},
     ).fetchone()
     if newer:
-        raise LoadRefused(
-            f"A newer snapshot was loaded already by run {newer[0]}; this older one would undo it. "
-            "Nothing was changed and nothing needs to be done."
-        )
+        other, night, what = newer
+        words = {
+            "snapshot": f"A newer snapshot was loaded already by run {other}; this older one would undo it.",
+            "night": f"The later night of {night} was loaded already by run {other}; this one would undo it.",
+            "loaded": f"Run {other} was loaded after this one, which would undo it.",
+            "settings": f"Run {other} was loaded with newer settings than this run has. To load this one over it, clear the task "
+            "open_run and everything after it.",
+        }[what]
+        nothing = "" if what == "settings" else " and nothing needs to be done"
+        raise LoadRefused(f"{words} Nothing was changed{nothing}.")
 
 
 def _forget_undone_plan(cursor: psycopg.Cursor[Any], run_no: int) -> None:
@@ -160,11 +183,11 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
             contact = own.include_primary_parent_contact
             rules.append(
                 (school, role, toggles.roster and not paused, toggles.auto_update, toggles.archive,
-                 own.safety.archive_percent, own.safety.archive_minimum, contact, adds_only)
+                 own.safety.archive_percent, own.safety.archive_minimum, own.safety.absent_nights, contact, adds_only)
             )  # fmt: skip
         on = {"class": own.class_lists.enabled, **{kind: getattr(own.auto_lists, kind) for kind in LIST_KINDS[1:]}}
         kinds.extend((school, kind, adds_only) for kind, wanted in on.items() if wanted and not paused)
-    cursor.executemany("insert into s_rules values (%s, %s, %s, %s, %s, %s, %s, %s, %s)", rules)
+    cursor.executemany("insert into s_rules values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", rules)
     cursor.executemany("insert into s_kinds values (%s, %s, %s)", kinds)
 
 

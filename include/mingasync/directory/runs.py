@@ -121,6 +121,22 @@ def loaded_runs(connection: Connection, district: str, but: int) -> list[tuple[s
     return [(run_id, collections) for run_id, collections in rows]
 
 
+def newer_run(connection: Connection, run_no: int) -> str | None:
+    """The run_id of a run whose snapshot was loaded after this one's, or is newer; None while this run's is the newest."""
+    row = connection.execute(
+        """
+        select other.run_id
+        from directory.sync_runs as own
+        join directory.sync_runs as other on other.district = own.district and other.run_no <> own.run_no
+        where own.run_no = %s and other.loaded_at is not null
+          and (own.loaded_at is null or other.snapshot_at > own.snapshot_at or other.loaded_at > own.loaded_at)
+        order by other.snapshot_at desc limit 1
+        """,
+        (run_no,),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def known_until(connection: Connection, district: str) -> dt.date | None:
     """The end of the latest academic session that a night brought so far, None before the first."""
     row = connection.execute("select max(end_date) from directory.terms where district = %s", (district,)).fetchone()

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from include.mingasync.directory.counts import Counts, count_run, empty_counts
-from include.mingasync.directory.load import lock_district
+from include.mingasync.directory.locking import lock_district
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.run import Run
 

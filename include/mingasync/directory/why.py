@@ -25,6 +25,8 @@ _REASONS = {
     "back_in_sis": "the SIS has them again",
     "auto_update_off": "auto update is off for the role; turn it on to let changes through",
     "archive_off": "they are gone from the SIS, but archive is off for the role",
+    "absent_nights": "they are gone from the SIS, but not for enough proven nights running (setting safety.absent_nights)",
+    "newer_night": "a newer night was loaded before, and decides about them",
     "absent": "the SIS no longer sends them, and the pull was proven complete",
     "tobedeleted": "the SIS marks them tobedeleted",
     "inactive": "the SIS marks them inactive",

@@ -30,7 +30,7 @@ create temp table s_terms (
 -- A row per school (the empty one stands for people without) and role.
 create temp table s_rules (
     school_id text, role text, roster boolean, auto_update boolean, archive boolean,
-    archive_percent numeric, archive_minimum integer, parent_contact boolean, quiet boolean
+    archive_percent numeric, archive_minimum integer, absent_nights integer, parent_contact boolean, quiet boolean
 ) on commit drop;
 -- A row per school and kind of list that the settings keep up to date.
 create temp table s_kinds (school_id text, kind text, quiet boolean) on commit drop;

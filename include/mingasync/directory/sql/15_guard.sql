@@ -9,3 +9,10 @@ update directory.sync_runs set guard = (
     ) as there
 )
 where run_no = %(run_no)s and guard is null;
+
+create temp table guarded on commit drop as
+select left(key, -length(role) - 1) as school_id, role, value::numeric as people
+from directory.sync_runs
+cross join lateral jsonb_each_text(guard) as one (key, value)
+cross join lateral substring(key from '[^|]*$') as role
+where run_no = %(run_no)s;

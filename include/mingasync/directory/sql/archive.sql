@@ -1,0 +1,39 @@
+-- Carries out the planned archives of a run, as far as the newest loaded snapshot still lacks these people.
+
+with leavers as (
+    select c.entity_no as person_id,
+           %(is_newest)s and p.status = 'active' and p.include_in_sync and coalesce(p.sourced_ids <@ a.sourced_ids, false) as still
+    from directory.changes as c
+    join directory.people as p on p.person_id = c.entity_no
+    left join directory.absences as a on a.person_id = p.person_id
+    where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.status = 'planned'
+    for update of p
+), marked as (
+    update directory.changes as c
+    set status = case when leavers.still then 'applied' else 'conflict' end,
+        reason = case when %(is_newest)s then reason else 'newer_night' end
+    from leavers
+    where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.status = 'planned'
+      and c.entity_no = leavers.person_id
+), off as (
+    select rolls.list_id, rolls.manager, array_agg(person_id order by person_id) as people
+    from leavers
+    join (
+        select m.list_id, m.manager, unnest(m.people) as person_id
+        from directory.memberships as m join directory.user_lists as l using (list_id)
+        where l.district = %(district)s and l.kind <> 'manual'
+    ) as rolls using (person_id)
+    where leavers.still
+    group by 1, 2
+), off_lists as (
+    update directory.memberships as m
+    set people = array(select unnest(m.people) except select unnest(off.people) order by 1)
+    from off where m.list_id = off.list_id and m.manager = off.manager
+), kept as (
+    insert into directory.membership_changes (run_no, list_id, manager, action, status, reason, people)
+    select %(run_no)s, list_id, manager, 'remove', 'applied', 'roster', people from off order by list_id
+), no_longer_absent as (
+    delete from directory.absences as a using leavers where leavers.still and a.person_id = leavers.person_id
+)
+update directory.people as p set status = 'archived', archived_at = now(), updated_at = now()
+from leavers where leavers.still and p.person_id = leavers.person_id;
