@@ -162,8 +162,8 @@ def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Count
     """The counts of a run after its planned archives were carried out; held and suppressed ones stay as they are.
 
     Once a newer night is loaded nobody is archived: that night decided about the same people. Somebody whom the newest snapshot
-    has, or whose switch was turned off, or who was archived or linked by hand since the plan was made, is left alone. A run that was
-    undone archives nobody.
+    has, or whose switch was turned off, or who was archived or linked by hand since the plan was made, is left alone. A run
+    that was undone archives nobody.
     """
     with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         lock_district(cursor, run.district)

@@ -31,8 +31,8 @@ _SQL = Path(__file__).parent / "sql"
 #: So many nights of the very same data are told of: longer than a long weekend.
 _IDENTICAL_NIGHTS = 7
 _STEPS = (
-    "15_guard", "20_match", "25_schools", "30_decide", "40_leavers", "50_apply_people", "60_lists", "70_apply_lists", "80_members",
-    "85_apply_members",
+    "15_guard", "20_match", "25_schools", "30_decide", "40_leavers", "50_apply_people", "60_lists", "70_apply_lists",
+    "80_members", "85_apply_members",
 )  # fmt: skip
 
 
