@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from include.mingasync.addresses import address
 from include.mingasync.errors import DistrictFileError, cure_of
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*")
@@ -82,7 +83,7 @@ class Contact(Strict):
     """Whom to write to at the district."""
 
     name: str = Field(min_length=1)
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    email: Annotated[str, AfterValidator(address)]
 
 
 class District(Strict):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from include.mingasync.addresses import valid_address
 from include.mingasync.errors import SettingsError, cure_of
 
 Role = Literal["student", "teacher", "staff", "admin"]
@@ -129,6 +130,15 @@ class Settings(SchoolSettings):
             return SchoolSettings.model_validate(_merged(base, override))
         except ValidationError as error:
             raise SettingsError(f"schools.{school_id}: {cure_of(error, SchoolSettings)}") from error
+
+
+def useless_recipients(settings: Settings) -> tuple[str, ...]:
+    """The keys of recipients to whom no mail can go, such as ``results_email.recipients[1]``; never the addresses themselves."""
+    lists = {"results_email.recipients": settings.results_email.recipients}
+    for school_id, override in settings.schools.items():
+        if "recipients" in override.get("results_email", {}):
+            lists[f"schools.{school_id}.results_email.recipients"] = settings.for_school(school_id).results_email.recipients
+    return tuple(f"{key}[{at}]" for key, every in lists.items() for at, one in enumerate(every) if valid_address(one) is None)
 
 
 def _merged(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:

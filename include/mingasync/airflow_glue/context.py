@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import BaseHook, Variable, get_current_context
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from include.mingasync.addresses import valid_address
 from include.mingasync.district import District, find_district
 from include.mingasync.errors import MissingConnection
 from include.mingasync.run import Kind, Run
@@ -113,6 +114,17 @@ def extra_of(district: District) -> Mapping[str, Any]:
         return dict(BaseHook.get_connection(district.connection_id).extra_dejson or {})
     except (AirflowNotFoundException, ValueError):
         return {}
+
+
+def support_address() -> str | None:
+    """Where those who run the product want to be written to, MINGASYNC_SUPPORT_EMAIL; None where it is not set or no address."""
+    text = os.environ.get("MINGASYNC_SUPPORT_EMAIL", "").strip()
+    found = valid_address(text) if text else None
+    if text and found is None:
+        log.warning(
+            "MINGASYNC_SUPPORT_EMAIL is no address that a mail can go to, and is not used; write one such as help@example.org"
+        )
+    return found
 
 
 def sis_access(district: District) -> Any:

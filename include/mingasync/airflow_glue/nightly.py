@@ -99,8 +99,8 @@ def _opened(*, even_undone: bool = False) -> Iterator[tuple[District, Run, psyco
 
 def open_run() -> dict[str, object]:
     """The run's number, kind and night; its row is made, the schema brought up to date, the settings stored with it."""
-    from include.mingasync.directory import runs, schema
-    from include.mingasync.settings import read_settings
+    from include.mingasync.directory import issues, runs, schema
+    from include.mingasync.settings import read_settings, useless_recipients
 
     with _step() as (district, run), context.directory() as connection:
         schema.bring_to_head(connection)
@@ -120,6 +120,9 @@ def open_run() -> dict[str, object]:
             settings=settings.model_dump(mode="json", by_alias=True),
             snapshot_url=context.snapshot_of(run).url,
         )
+        issues.of_recipients(connection, run, run_no, keys := useless_recipients(settings))
+        if keys:
+            log.warning("%s recipients are no addresses and get no mail: %s", len(keys), ", ".join(keys))
         if reason := _reason_to_skip(connection, run, settings):
             state, words = reason
             runs.finish_run(connection, run_no, state, words)  # type: ignore[arg-type]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -94,7 +93,7 @@ def _tell_of_late(post: _Post, late: list[Late]) -> None:
     from include.mingasync.results.notices import late_mail
 
     links = {one.district.slug: _link(one, post.now) for one in late}
-    if support := os.environ.get("MINGASYNC_SUPPORT_EMAIL"):
+    if support := context.support_address():
         booked = {one.district.slug: day for one in late if (day := post.claim(one.district, "watchdog", support))}
         if booked:
             mail = late_mail([one for one in late if one.district.slug in booked], links)
@@ -124,7 +123,7 @@ def _tell_of_secret(post: _Post, district: District) -> None:
     today = post.now.astimezone(ZoneInfo(district.timezone)).date()
     if due := expiring(context.extra_of(district), today):
         kind, ends = due
-        to = os.environ.get("MINGASYNC_SUPPORT_EMAIL") or district.contact.email
+        to = context.support_address() or district.contact.email
         if post.claim(district, kind, to, ends):
             post.send(secret_mail(district, ends, today), to, kind, {district.slug: ends})
 

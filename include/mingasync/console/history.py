@@ -11,6 +11,7 @@ from typing import Any
 
 from include.mingasync.console import words
 from include.mingasync.console.places import Place
+from include.mingasync.results.cells import safe_cell
 from include.mingasync.settings import LIST_KINDS, ROLES
 
 Row = Mapping[str, Any]
@@ -181,13 +182,6 @@ def standing_from(place: Place, row: Row | None, now: dt.datetime) -> Standing:
         return Standing(place, None, None)
     good_at = row["good_at"]
     return Standing(place, run_from(row), now - good_at if good_at else None)
-
-
-def safe_cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")):
-        return f"'{value}"
-    return value
 
 
 def as_csv(runs: Iterable[Run], zone: dt.tzinfo) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from include.mingasync.results.attachment import as_csv
+from include.mingasync.addresses import valid_address
 from include.mingasync.results.night import Night
 
 _VERDICTS = {
@@ -44,7 +43,6 @@ _LEFT_ALONE = {
         "SIS records were skipped: excluded from the sync by hand, or of a role that is not rostered.",
     ),
 }
-_ADDRESS = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,13 @@ class Mail:
 
 def valid_recipients(recipients: Iterable[str]) -> tuple[list[str], list[str]]:
     """The addresses that a mail can go to, each once, and those that are none."""
-    every = list(dict.fromkeys(one.strip() for one in recipients))
-    return [one for one in every if _ADDRESS.fullmatch(one)], [one for one in every if not _ADDRESS.fullmatch(one)]
+    valid, invalid = [], []
+    for one in recipients:
+        if found := valid_address(one):
+            valid.append(found)
+        else:
+            invalid.append(one)
+    return list(dict.fromkeys(valid)), list(dict.fromkeys(invalid))
 
 
 def compose(night: Night) -> Mail:
@@ -73,14 +76,13 @@ def compose(night: Night) -> Mail:
         "unchanged": what_was_not_changed(night),
         "people": [(title, _people_row(night.counts["people"][role])) for role, title in _ROLES.items()],
         "lists": [(title, night.counts["lists"][kind]) for kind, title in _LISTS.items()],
+        "attached": night.attachment.told if night.attachment else "",
         "links": [(title, night.links[name]) for name, title in _LINKS.items() if name in night.links],
     }
     # Subjects sort by district and date, and one district's mails stand together.
     name = " ".join(night.district.split())
     subject = f"{name} roster sync {night.night.isoformat()}: {verdict(night)}, {_moves(night)}"
-    attachments: tuple[tuple[str, bytes], ...] = ()
-    if night.changes is not None:
-        attachments = ((f"{night.slug}-{night.night.isoformat()}-changes.csv", as_csv(night.changes)),)
+    attachments = ((night.attachment.name, night.attachment.content),) if night.attachment else ()
     html, text = render("results.html", values), render("results.txt", values)
     return Mail(subject, html, text, attachments)
 

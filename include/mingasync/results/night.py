@@ -12,7 +12,7 @@ import psycopg
 
 from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError
-from include.mingasync.results.attachment import applied_changes
+from include.mingasync.results.attachment import Attachment, attachment
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Night:
     answered_by: str | None = None
     #: issues new, still there and fixed since the night before; None when there was none
     trend: Mapping[str, int] | None = None
-    # None unless the district asked for them: they hold names.
-    changes: tuple[tuple[Any, ...], ...] | None = None
+    #: every change with names; None unless the district asked for it
+    attachment: Attachment | None = None
 
 
 def read_night(
@@ -104,7 +104,7 @@ def read_night(
         answer_until=answer_until.astimezone(zone) if answer_until else None,
         answered_by=who,
         trend=_trend(connection, run_no),
-        changes=applied_changes(connection, district.slug, run_id, school_id) if attach_changes else None,
+        attachment=attachment(connection, district.slug, run_id, night, school_id) if attach_changes else None,
     )
     if school_id is None:
         return night_of_all

@@ -15,6 +15,7 @@ from include.mingasync.results.mail import compose
 from include.mingasync.results.night import Night, read_night
 from include.mingasync.run import Run
 from tests.integration.directory.world import NIGHT, Directory, Sis, everything_on, school, user
+from tests.integration.results.test_attachment import read
 
 
 def finished(directory: Directory, run_id: str) -> None:
@@ -87,7 +88,7 @@ def test_a_school_reads_its_own_part_and_its_own_verdict(directory: Directory, o
     )  # fmt: skip
     students = own.counts["people"]["student"]
     assert (students["created"], students["archived"], students["archive_held"]) == (1, 1, 0)
-    assert own.changes and {change[3] for change in own.changes} == {"South High"}
+    assert own.attachment and {change["school"] for change in read(own.attachment.content)} == {"South High"}
     directory.do("delete from directory.sync_issues")
     assert (part("S2").state, part("S2").reason) == ("success", None)
 

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from include.mingasync.console.history import PEOPLE_SHORT, Run, as_csv, run_from, safe_cell, standing_from
+from include.mingasync.console.history import PEOPLE_SHORT, Run, as_csv, run_from, standing_from
 from include.mingasync.console.places import Place
 from include.mingasync.directory.counts import empty_counts
+from include.mingasync.results.cells import safe_cell
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 OAK = Place("oak", "Oak Park", ZoneInfo("America/Chicago"))

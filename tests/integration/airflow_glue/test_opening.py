@@ -1,0 +1,35 @@
+"""The task open_run: what it says of settings that can be read and yet do not do what was meant."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from include.mingasync.airflow_glue import nightly
+from tests.integration.airflow_glue.conftest import Glue
+
+
+def wanting(**results_email: Any) -> str:
+    """Settings whose only wish is a mail."""
+    school = {"results_email": {"recipients": ["head@example.org", "Head <head@example.org>"]}}
+    wish = {"automatic_rostering": True, "results_email": {"enabled": True, **results_email}, "schools": {"S1": school}}
+    return json.dumps(wish)
+
+
+def test_recipients_who_cannot_be_mailed_are_named_by_their_key_and_stop_nothing(
+    glue: Glue, caplog: pytest.LogCaptureFixture
+) -> None:
+    glue.settings = wanting(recipients=["sam@example.org", "a:b@x.org", "x@y.org, z@y.org"])
+    glue.start("first", "manual")
+    assert nightly.open_run()["kind"] == "manual"
+    issues = "select severity, resource, rule, message from directory.sync_issues"
+    keys = "results_email.recipients[1], results_email.recipients[2], schools.S1.results_email.recipients[1]"
+    told = f"3 recipients of the results mail cannot be mailed, as what was entered is no address: {keys}."
+    assert glue.directory.rows(issues) == [("warning", "settings", "settings.recipient", told)]
+    assert keys in caplog.text and "@" not in caplog.text
+    # Corrected, and the task cleared.
+    glue.settings = wanting(recipients=["sam@example.org"]).replace(', "Head <head@example.org>"', "")
+    nightly.open_run()
+    assert glue.directory.rows(issues) == []
