@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import struct
+import zlib
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -50,8 +51,12 @@ def page(request: Request, faults: Faults, key: str, rows: list[bytes], asked: t
     """The rows of a limit and offset, with X-Total-Count and Link, as right as the faults let them be."""
     limit, offset = asked
     some = rows[offset : offset + limit]
+    if faults.row_too_many and len(some) > 1:
+        some = [*some[:2], *some[1:]]
     headers = {}
-    if not faults.no_total:
+    if faults.total_says:
+        headers["X-Total-Count"] = str(len(some)) if faults.total_says == "page" else faults.total_says
+    elif not faults.no_total:
         headers["X-Total-Count"] = str(max(0, len(rows) + faults.wrong_total))
     if not faults.no_link and (links := _links(request, faults, len(rows), limit, offset)):
         headers["Link"] = links
@@ -78,6 +83,36 @@ def _links(request: Request, faults: Faults, total: int, limit: int, offset: int
         text = f"{url.path}?{url.query}" if faults.relative_link else str(url)
         links.append(f'<{text}>; rel="{name}"')
     return ", ".join(links)
+
+
+def sent_on(to: str) -> Response:
+    """An answer that sends on to another address."""
+    return Response(status_code=307, headers={"Location": to})
+
+
+def bomb(megabytes: int) -> Response:
+    """A small gzip that unpacks to so many megabytes of an empty page."""
+    packer = zlib.compressobj(9, wbits=31)
+    pieces = [packer.compress(b'{"users": [')]
+    pieces += [packer.compress(bytes(2**20).replace(b"\0", b" ")) for _ in range(megabytes)]
+    body = b"".join([*pieces, packer.compress(b"]}"), packer.flush()])
+    return Response(body, 200, {"Content-Encoding": "gzip"}, "application/json")
+
+
+class Drip(Response):
+    """An answer whose body comes a byte at a time."""
+
+    def __init__(self, answer: Response, seconds: float) -> None:
+        super().__init__(bytes(answer.body), answer.status_code, dict(answer.headers))
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the head, then byte after byte, until nobody listens."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for byte in bytes(self.body):
+            await send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
+            await asyncio.sleep(self.seconds)
+        await send({"type": "http.response.body", "body": b""})
 
 
 def cut(answer: Response) -> Response:

@@ -35,6 +35,7 @@ class Credentials:
     bearer: str = ""
     tokens: dict[str, float] = field(default_factory=dict)
     nonces: set[str] = field(default_factory=set)
+    scopes: dict[str, str] = field(default_factory=dict)
 
     def token(self, header: str, form: Mapping[str, str], faults: Faults) -> dict[str, object]:
         """A fresh token's answer to a request at the token address; raises TokenError."""
@@ -43,11 +44,12 @@ class Credentials:
         basic, body = _basic(header), (form.get("client_id", ""), form.get("client_secret", ""))
         given = {"any": basic or body, "basic": basic, "body": body}[faults.credentials] or ("", "")
         if not secrets.compare_digest("\n".join(given).encode(), f"{self.client_id}\n{self.client_secret}".encode()):
-            raise TokenError("invalid_client", 401)
+            raise TokenError("invalid_client" if faults.credentials_status == 401 else "", faults.credentials_status)
         if faults.scope and faults.scope not in form.get("scope", "").split():
             raise TokenError("invalid_scope", 400)
         token = secrets.token_urlsafe(24)
         self.tokens[token] = time.monotonic() + faults.token_seconds
+        self.scopes[token] = form.get("scope", "")
         answer = {"access_token": token, "token_type": "bearer", "expires_in": int(faults.token_seconds)}
         return answer | ({"scope": form["scope"]} if form.get("scope") else {})
 
@@ -58,6 +60,10 @@ class Credentials:
             static = bool(self.bearer) and secrets.compare_digest(value.encode(), self.bearer.encode())
             return static or self.tokens.get(value, 0.0) > time.monotonic()
         return kind.lower() == "oauth" and self._signed(value, method, url)
+
+    def is_scoped(self, header: str, scope: str) -> bool:
+        """Whether the token of a request was given for a scope."""
+        return scope in self.scopes.get(header.partition(" ")[2], "").split()
 
     def revoke(self, header: str) -> None:
         """End the token of a request."""

@@ -165,6 +165,7 @@ def _shifted(rows: list[bytes], how: str, times: int) -> list[bytes]:
     if how == "remove":
         return rows[times:]
     if how == "rotate":
+        times %= max(len(rows), 1)
         return rows[times:] + rows[:times]
     return [*(_newcomer(rows[-1], number) for number in range(times, 0, -1)), *rows]
 

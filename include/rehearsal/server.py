@@ -89,6 +89,7 @@ class Sis:
         self.served = 0
         self.pages: Counter[str] = Counter()
         self.refused: set[str] = set()  # collections that answered 401 once
+        self.emptied: set[str] = set()  # collections of which a page came empty once
         self.expired: set[str] = set()  # collections amid which a token died
 
     def forget(self) -> None:
@@ -101,11 +102,17 @@ class Sis:
         """An OAuth 2 token for client credentials, in the header or the body."""
         self.asked[request.url.path] += 1
         form = {key: str(value) for key, value in (await request.form()).items()}
+        if self.faults.token_sends_to:
+            return answers.sent_on(self.faults.token_sends_to)
+        if self.faults.token_status:
+            return JSONResponse({}, self.faults.token_status)
+        if self.faults.token_html:
+            return answers.html()
         try:
             header = request.headers.get("authorization", "")
             return JSONResponse(self.credentials.token(header, form, self.faults), headers={"Cache-Control": "no-store"})
         except TokenError as refusal:
-            return JSONResponse({"error": refusal.error}, refusal.status)
+            return JSONResponse({"error": refusal.error} if refusal.error else {}, refusal.status)
 
     async def collection(self, request: Request, version: str, name: str) -> Response:
         """A page of a collection, or what the faults make of it."""
@@ -137,11 +144,9 @@ class Sis:
         return self.credentials.admits(header, request.method, str(request.url))
 
     async def _collection(self, request: Request, version: str, name: str) -> Response:
-        if not self._admitted(request):
-            return answers.status_info(401, "unauthorisedrequest")
         faults = self.faults
-        if not faults.shares(name):
-            return _not_shared(faults)
+        if turned_away := self._turned_away(request, version, name):
+            return turned_away
         if not faults.befalls(name):
             return self._page(request, version, name, faults.of_records())
         if faults.unauthorized_once and name not in self.refused:
@@ -151,6 +156,19 @@ class Sis:
         if faults.delay_ms:
             await asyncio.sleep(faults.delay_ms / 1000)
         return self._refusal(faults) or self._spoilt(faults, self._page(request, version, name, faults))
+
+    def _turned_away(self, request: Request, version: str, name: str) -> Response | None:
+        """The refusal of a request that may read nothing here."""
+        faults, header = self.faults, request.headers.get("authorization", "")
+        if faults.versions and version not in faults.versions:
+            return JSONResponse({"error": "Not found"}, 404)
+        if faults.sends_to:
+            return answers.sent_on(faults.sends_to)
+        if not self._admitted(request):
+            return answers.status_info(faults.ended_token_status, "unauthorisedrequest")
+        if faults.service_scope and not self.credentials.is_scoped(header, faults.service_scope):
+            return answers.status_info(403, "forbidden")
+        return None if faults.shares(name) else _not_shared(faults)
 
     def _nth(self, every: int) -> bool:
         return every > 0 and self.served % every == 0
@@ -167,6 +185,10 @@ class Sis:
     def _spoilt(self, faults: Faults, answer: Response) -> Response:
         if answer.status_code != 200:
             return answer
+        if faults.bomb_megabytes:
+            return answers.bomb(faults.bomb_megabytes)
+        if faults.drip_ms:
+            return answers.Drip(answer, faults.drip_ms / 1000)
         if self._nth(faults.malformed_every):
             return answers.cut(answer)
         return answers.Reset(amid=answer) if self._nth(faults.reset_every) else answer
@@ -179,15 +201,22 @@ class Sis:
             limit = offset = -1
         if limit < 1 or offset < 0:
             return answers.status_info(400, "invaliddata", "limit is at least 1, and offset at least 0.")
-        shifts = min(faults.shift_times, self.pages[name] // max(1, faults.shift_after)) if faults.shift else 0
+        if faults.largest_limit and limit > faults.largest_limit:
+            words = f"limit {limit} is not between 1 and {faults.largest_limit}."
+            return answers.status_info(faults.largest_limit_status, "invaliddata", words)
+        moved = self.pages[name] // max(1, faults.shift_after)
+        shifts = faults.shift_rows * min(faults.shift_times, moved) if faults.shift else 0
         query = Query.of({} if faults.ignore_filter else request.query_params)
         try:
             rows = self.rows.of(version, name, faults, query, shifts)
         except QueryError as error:
             return answers.status_info(400, error.minor, str(error))
         if self._token_dies(request, name, faults, offset, len(rows)):
-            return answers.status_info(401, "unauthorisedrequest")
+            return answers.status_info(faults.ended_token_status, "unauthorisedrequest")
         self.pages[name] += 1
+        if faults.empty_once_at and offset >= faults.empty_once_at and name not in self.emptied:
+            self.emptied.add(name)
+            return answers.page(request, faults, envelope(name, faults), [], (limit, 0))
         limit = min(limit, faults.clamp) if faults.clamp else limit
         return answers.page(request, faults, envelope(name, faults), rows, (limit, offset))
 

@@ -29,14 +29,16 @@ def verify() -> dict[str, object]:
         log.info("%s of %s resources of %s are shared", len(checks) - len(missing), len(checks), district.sis.name)
         for one in checks:
             if one.shared:
-                log.info("%s: shared", one.collection)
+                log.info("%s: shared%s", one.collection, f" {one.note}" if one.note else "")
             else:
                 need = "no sync without it" if one.required else "needed for class lists"
-                log.warning("%s: not shared, %s (%s). %s", one.collection, one.cause, need, one.cure)
+                log.warning("%s: not shared, %s (%s)", one.collection, one.words, need)
         if required := [one for one in missing if one.required]:
-            told = " ".join(f"{one.collection}: {one.cause}. {one.cure}" for one in required)
+            # One cause may stand in the way of them all: it is told once.
+            causes = {one.words: [other.collection for other in required if other.words == one.words] for one in required}
+            told = " ".join(f"{', '.join(names)}: {words}" for words, names in causes.items())
             raise SourceRefused(
                 f"{len(required)} resource(s) are missing that no sync can do without. {told} "
                 "Verify again then. Nothing was changed."
             )
-        return {one.collection: None if one.shared else f"{one.cause}. {one.cure}" for one in checks}
+        return {one.collection: None if one.shared else one.words for one in checks}

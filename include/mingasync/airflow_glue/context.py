@@ -99,6 +99,13 @@ def sis_connection(district: District) -> Any:
             return BaseHook.get_connection(district.connection_id)
         except AirflowNotFoundException:
             return None
+    if district.sis.source == "csv":
+        return connection_parts(
+            district.connection_id,
+            f"the login to the store of {district.name}'s bundle, named by sis.connection in the district file",
+            f"airflow connections add {district.connection_id} --conn-type generic --conn-login USER --conn-password SECRET, "
+            "or, where the bundle lies in a folder that needs no login, take sis.connection out of the district file,",
+        )
     return connection_parts(
         district.connection_id,
         f"the OneRoster server of {district.name}",

@@ -108,7 +108,7 @@ def open_run() -> dict[str, object]:
         try:
             runs.refuse_undone(connection, run_no)
             settings = read_settings(context.settings_text(district), district.settings_variable)
-            context.sis_connection(district)
+            context.sis_access(district)
         except RunUndone as undone:
             raise AirflowSkipException(str(undone)) from None
         except MingaSyncError as error:

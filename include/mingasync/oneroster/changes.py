@@ -17,9 +17,11 @@ from include.mingasync.district import District
 from include.mingasync.errors import SnapshotUnusable, SourceRefused
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.decode import without_parents
+from include.mingasync.oneroster.failures import AccessRefused, NotSharedError
 from include.mingasync.oneroster.merging import apply_changes, still_unreadable
+from include.mingasync.oneroster.paging import Tally
 from include.mingasync.oneroster.records import COLUMNS
-from include.mingasync.oneroster.rest import NotSharedError, RestSource, Tally
+from include.mingasync.oneroster.rest import RestSource
 from include.mingasync.snapshot import Proof, Snapshot
 
 log = logging.getLogger(__name__)
@@ -51,12 +53,16 @@ def changes_since(
             return None
         asked = f"dateLastModified>'{since:%Y-%m-%dT%H:%M:%S}.000Z'"
         pages = list(source.pages(collection, tally, parents=parents, asked=asked))
+    except AccessRefused:
+        raise
     except (NotSharedError, SourceRefused):
         _distrust(collection, "the filter was refused")
         return None
     came = pa.concat_tables(pages) if pages else COLUMNS[collection].append(pa.field("modified", pa.string())).empty_table()
-    if tally.fault or came.column("sourced_id").null_count or not _all_newer(came.column("modified").to_pylist(), since):
-        _distrust(collection, "records older than asked for came back, or some without a date")
+    older = "records older than asked for came back, or some without a date"
+    all_newer = not came.column("sourced_id").null_count and _all_newer(came.column("modified").to_pylist(), since)
+    if doubt := tally.doubt(came.num_rows) or (None if all_newer else older):
+        _distrust(collection, doubt)
         return None
     came = came.drop_columns(["modified"])
     kept = came if parents or collection != "users" else without_parents(came)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from include.mingasync.errors import SourceError
+from include.mingasync.errors import SourceRefused
 
 _DIGESTS = {"HMAC-SHA1": hashlib.sha1, "HMAC-SHA256": hashlib.sha256}
 
@@ -23,7 +23,7 @@ class OAuth1(AuthBase):
 
     def __init__(self, key: str, secret: str, method: str = "HMAC-SHA1") -> None:
         if method not in _DIGESTS:
-            raise SourceError(
+            raise SourceRefused(
                 "The Connection's extra asks for a signature that is neither HMAC-SHA1 nor HMAC-SHA256. "
                 "Set signature to one of them. Nothing was changed."
             )

@@ -16,14 +16,18 @@ from include.mingasync.oneroster import csv_bundle
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.changes import changes_since
 from include.mingasync.oneroster.decode import without_parents
+from include.mingasync.oneroster.diagnosis import why_refused
+from include.mingasync.oneroster.failures import AccessRefused, NotSharedError
+from include.mingasync.oneroster.paging import Tally
 from include.mingasync.oneroster.quirks import quirks_of
-from include.mingasync.oneroster.records import REQUIRED
-from include.mingasync.oneroster.rest import NotSharedError, RestSource, Tally
+from include.mingasync.oneroster.records import PARTS, REQUIRED
+from include.mingasync.oneroster.rest import RestSource
 from include.mingasync.snapshot import Proof, Snapshot
 
 log = logging.getLogger(__name__)
 
 _PULLS = 3
+_NAMED = 5  # so many ids a message names
 _GROUP = 50_000  # rows written at once
 
 
@@ -137,29 +141,46 @@ def _keep_unreadable(snapshot: Snapshot, collection: str, unreadable: Sequence[t
 
 
 def _from_rest(collection: str, district: District, access: Access, snapshot: Snapshot, *, parents: bool) -> Proof:
-    source = RestSource.of(district, access)
+    source, started = RestSource.of(district, access), dt.datetime.now(dt.UTC)
+    try:
+        return _pulled(source, collection, (collection,), snapshot, parents=parents)
+    except NotSharedError as refusal:
+        refused = refusal
+    # Only where there is no such resource: one that is refused is not shared, and says so.
+    parts = [part for part in PARTS.get(collection, ()) if refused.status == 404 and source.status_of(part) == 200]
+    if parts:
+        log.warning("%s: status 404, so %s are read in their place", collection, " and ".join(parts))
+        if (proof := _pulled(source, collection, parts, snapshot, parents=parents)).rows:
+            return proof
+    elif wrong := why_refused(source, district, collection, refused):
+        raise AccessRefused(str(wrong))
+    return _absent(collection, district, snapshot, f"not shared (status {refused.status})", started)
+
+
+def _pulled(source: RestSource, collection: str, keys: Sequence[str], snapshot: Snapshot, *, parents: bool) -> Proof:
+    """The proof of a collection read from the resources given: itself, or the parts that the SIS serves in its place."""
+    before: _Seen | None = None
     for pull in range(_PULLS):
         started = dt.datetime.now(dt.UTC)
-        tally, seen = Tally(), _Seen()
-        try:
-            rows, digest = snapshot.write(collection, _tables(source, collection, tally, seen, parents))
-        except NotSharedError as refusal:
-            return _absent(collection, district, snapshot, f"not shared (status {refusal.status})", started)
-        reason = seen.moved(tally)
+        seen = _Seen()
+        rows, digest = snapshot.write(collection, _tables(source, collection, keys, seen, parents))
+        reason = seen.doubt(before)
         _keep_unreadable(snapshot, collection, seen.unreadable)
+        tallies, totals = seen.tallies, [total for tally in seen.tallies for total in tally.totals]
+        note = None if keys == (collection,) else f"read from {' and '.join(keys)}, since the SIS serves no {collection}"
         proof = Proof(
             collection=collection,
-            state="incomplete" if reason else "complete",
-            reason=reason,
+            state="incomplete" if reason or (note and collection == "users") else "complete",
+            reason=reason or (f"{note}: who else there is, is not known" if note and collection == "users" else note),
             rows=rows,
             nameless=_nameless(seen.unreadable),
             left_out_parents=seen.left_out,
-            total_at_start=tally.totals[0] if tally.totals else None,
-            total_at_end=tally.totals[-1] if tally.totals else None,
-            pages=tally.pages,
-            requests=tally.requests,
-            retries=tally.retries,
-            bytes=tally.bytes,
+            total_at_start=totals[0] if totals else None,
+            total_at_end=totals[-1] if totals else None,
+            pages=sum(tally.pages for tally in tallies),
+            requests=sum(tally.requests for tally in tallies),
+            retries=sum(tally.retries for tally in tallies),
+            bytes=sum(tally.bytes for tally in tallies),
             sha256=digest,
             parents=parents,
             started_at=started,
@@ -167,51 +188,95 @@ def _from_rest(collection: str, district: District, access: Access, snapshot: Sn
         )
         if reason is None:
             break
+        before = seen
         log.warning("%s: %s (pull %s of %s)", collection, reason, pull + 1, _PULLS)
     snapshot.prove(proof)
     return proof
 
 
 class _Seen:
-    """What was counted while a pull went by: rows, ids twice, parents left out."""
+    """What was counted while a pull went by: rows, ids twice, parents left out; for each resource what its pages showed."""
 
     def __init__(self) -> None:
         self.ids: list[pa.Array] = []
         self.rows = 0
         self.left_out = 0
         self.unreadable: list[tuple[str, str, str]] = []
+        self.tallies: list[Tally] = []
+        self._rows_of: list[int] = []
 
-    def moved(self, tally: Tally) -> str | None:
-        """Why the pull cannot be trusted to be whole, or None."""
-        if tally.fault:
-            return tally.fault
-        distinct = pc.count_distinct(pa.chunked_array(self.ids, pa.string())).as_py()
-        twice = self.rows - len(self.unreadable) - distinct
-        if twice:
-            return f"{twice} rows came twice, so the pages shifted while they were read"
-        if tally.totals and len(set(tally.totals)) > 1:
-            return f"the server's total moved from {tally.totals[0]} to {tally.totals[-1]} while it was read"
-        if tally.totals and self.rows < tally.totals[0]:
-            return f"{self.rows} rows came of {tally.totals[0]} that the server announced"
-        return None
+    def begin(self, tally: Tally) -> None:
+        """Count for another resource from now on."""
+        self.tallies.append(tally)
+        self._rows_of.append(0)
+
+    def add(self, rows: int) -> None:
+        """Count rows of the resource that is being read."""
+        self.rows += rows
+        self._rows_of[-1] += rows
+
+    def doubt(self, before: _Seen | None) -> str | None:
+        """Why the pull is not proven whole, by itself or by the pull before it; None where it is."""
+        doubts = [tally.doubt(rows) for tally, rows in zip(self.tallies, self._rows_of, strict=True)]
+        doubt = next(filter(None, doubts), None)
+        if doubt is None or (before is not None and self._agrees(before)):
+            return None
+        twice = pc.value_counts(self._all_ids())
+        twice = twice.filter(pc.greater(twice.field(1), 1)).field(0)
+        if len(twice) and all(tally.moved(rows) for tally, rows in zip(self.tallies, self._rows_of, strict=True)):
+            rows = self.rows - _nameless(self.unreadable) - self._distinct()
+            return f"{rows} rows came twice, so the pages shifted while they were read ({_named(twice)})"
+        return doubt
+
+    def _agrees(self, before: _Seen) -> bool:
+        """Whether a pull that is in doubt for how its pages joined is proven by one before that came to the same.
+
+        The very same rows at the same places, or all that the server announces: nothing can have moved then, however it pages.
+        """
+        if all(tally.skipped_none(rows) for tally, rows in zip(self.tallies, self._rows_of, strict=True)):
+            return bool(self._all_ids().equals(before._all_ids()))
+        same = self._all_ids().sort().equals(before._all_ids().sort())
+        return bool(same) and self._meets_total() and before._meets_total()
+
+    def _meets_total(self) -> bool:
+        """Whether as many rows came, each counted once, as the server always announced."""
+        return len(self.tallies) == 1 and self.tallies[0].total == self._distinct() + _nameless(self.unreadable)
+
+    def _all_ids(self) -> pa.Array:
+        return pa.chunked_array(self.ids, pa.string()).combine_chunks()
+
+    def _distinct(self) -> int:
+        return int(pc.count_distinct(self._all_ids()).as_py())
 
 
-def _tables(source: RestSource, collection: str, tally: Tally, seen: _Seen, parents: bool) -> Iterator[pa.Table]:
+def _named(ids: pa.Array) -> str:
+    """The first few of some ids, for a message."""
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return ", ".join(sorted(ids.to_pylist())[:_NAMED]) + more
+
+
+def _tables(source: RestSource, collection: str, keys: Sequence[str], seen: _Seen, parents: bool) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
-    for rows in source.pages(collection, tally, parents=parents):
-        seen.rows += rows.num_rows
-        named = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(rows.column("sourced_id")), ""), False)
-        good = rows if pc.all(named).as_py() else rows.filter(named)
-        seen.ids += good.column("sourced_id").chunks
-        nameless = rows.num_rows - good.num_rows
-        seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * nameless
-        kept = good if parents or collection != "users" else without_parents(good)
-        seen.left_out += good.num_rows - kept.num_rows
-        waiting.append(kept)
-        # Parquet is written and read many times quicker in large groups of rows than page by page.
-        if sum(table.num_rows for table in waiting) >= _GROUP:
-            yield pa.concat_tables(waiting)
-            waiting = []
+    for key in keys:
+        tally, earlier = Tally(), list(seen.ids)
+        seen.begin(tally)
+        for rows in source.pages(collection, tally, parents=parents, path=key):
+            seen.add(rows.num_rows)
+            named = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(rows.column("sourced_id")), ""), False)
+            good = rows if pc.all(named).as_py() else rows.filter(named)
+            seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * (rows.num_rows - good.num_rows)
+            if earlier:
+                # Somebody may be both a student and a teacher.
+                known = pc.is_in(good.column("sourced_id"), pa.chunked_array(earlier, pa.string()).combine_chunks())
+                good = good.filter(pc.invert(known))
+            seen.ids += good.column("sourced_id").chunks
+            kept = good if parents or collection != "users" else without_parents(good)
+            seen.left_out += good.num_rows - kept.num_rows
+            waiting.append(kept)
+            # Parquet is written and read many times quicker in large groups of rows than page by page.
+            if sum(table.num_rows for table in waiting) >= _GROUP:
+                yield pa.concat_tables(waiting)
+                waiting = []
     if waiting:
         yield pa.concat_tables(waiting)
 

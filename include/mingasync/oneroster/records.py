@@ -72,5 +72,12 @@ READING_ORDER: tuple[str, ...] = tuple(COLUMNS)
 #: Without these no run makes sense; the others are needed for class lists only.
 REQUIRED: frozenset[str] = frozenset({"orgs", "users"})
 
+#: What some servers serve in place of a collection. Together students and teachers are not all users, nor are schools all orgs.
+PARTS: dict[str, tuple[str, ...]] = {
+    "orgs": ("schools",),
+    "academicSessions": ("terms", "gradingPeriods"),
+    "users": ("students", "teachers"),
+}
+
 #: OneRoster's roles of somebody who is only a student's contact.
 PARENT_ROLES: frozenset[str] = frozenset({"parent", "guardian", "relative"})

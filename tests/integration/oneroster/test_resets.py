@@ -99,7 +99,7 @@ def _pull(access: Access, folder: Path, parallel: int = 4) -> tuple[list[str], P
 
 
 def _reset(server: _Server, limit: int, offset: int) -> bool:
-    if server.seen[limit, offset] > 1 or offset % 300:
+    if server.seen[limit, offset] > 1 or offset % 297:
         return False
     server.close_connection = True
     server.send(200, b'{"orgs": [', length=5000)
@@ -108,7 +108,7 @@ def _reset(server: _Server, limit: int, offset: int) -> bool:
 
 
 def _cut(server: _Server, limit: int, offset: int) -> bool:
-    if server.seen[limit, offset] > 1 or offset % 300:
+    if server.seen[limit, offset] > 1 or offset % 297:
         return False
     server.send(200, b'{"orgs": [{"sourcedId": "o1"')
     return True
@@ -122,14 +122,14 @@ def _html(server: _Server, limit: int, offset: int) -> bool:
 
 
 def _too_heavy(server: _Server, limit: int, offset: int) -> bool:
-    if limit <= 60 or offset != 300:
+    if limit <= 60 or offset != 297:
         return False
     server.send(502, b"")
     return True
 
 
 def _forgets_tokens(server: _Server, limit: int, offset: int) -> bool:
-    if offset == 500 and server.seen[limit, offset] == 1:
+    if offset == 495 and server.seen[limit, offset] == 1:
         server.tokens.clear()
         server.send(401, b"")
         return True

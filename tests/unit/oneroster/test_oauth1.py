@@ -16,8 +16,10 @@ import pytest
 
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.failures import NotSharedError
 from include.mingasync.oneroster.oauth1 import base_string, sign
-from include.mingasync.oneroster.rest import NotSharedError, RestSource, Tally
+from include.mingasync.oneroster.paging import Tally
+from include.mingasync.oneroster.rest import RestSource
 
 
 def test_the_example_of_oauth_core_1_0_appendix_a() -> None:
