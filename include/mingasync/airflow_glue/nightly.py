@@ -80,9 +80,11 @@ def _opened(*, even_undone: bool = False) -> Iterator[tuple[District, Run, psyco
 
     A task of a run that was undone is skipped, unless ``even_undone``.
     """
-    from include.mingasync.directory import runs
+    from include.mingasync.directory import runs, schema
 
     with _step() as (district, run), context.directory() as connection:
+        # A run that waited for an answer may go on with a later release than it began with.
+        schema.bring_to_head(connection)
         run_no = runs.run_number(connection, run)
         if run_no is None:
             raise MingaSyncError("The run was never opened; clear the task open_run and everything after it.")

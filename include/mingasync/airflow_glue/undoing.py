@@ -36,6 +36,7 @@ def undo() -> dict[str, object]:
         run = Run(district.slug, dag_run.run_id, "undo", at, at.astimezone(ZoneInfo(district.timezone)).date())
         with context.directory() as connection:
             schema.bring_to_head(connection)
+            schema.bring_to_head(connection)
             run_no = runs.open_run(connection, run)
             try:
                 counts = undo_run(connection, run, run_no, conf["run_id"])

@@ -8,5 +8,5 @@ import psycopg
 
 
 def lock_district(cursor: psycopg.Cursor[Any], district: str) -> None:
-    """Hold the district until the transaction ends: one writer at a time."""
-    cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"mingasync {district}",))
+    """Hold the district until the transaction ends: one run at a time, and what people do by hand waits."""
+    cursor.execute("select directory.lock_district(%s)", (district,))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from include.mingasync.errors import SchemaRefused
+from include.mingasync.errors import DirectoryRefused, SchemaRefused
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -23,6 +23,13 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 #: One lock for everybody who may migrate at the same moment ("minga" in bytes).
 _LOCK = 0x6D696E6761
 _TRIES = 3
+#: Another run's migration may take as long; a table is only waited for while a page or a load goes on.
+_SECONDS_FOR_OTHERS = 900
+_SECONDS_FOR_A_TABLE = 60
+WHO_HOLDS = (
+    "select pid, usename, state, xact_start from pg_stat_activity where pid in "
+    "(select pid from pg_locks where relation::regclass::text like 'directory.%')"
+)
 #: Alembic keeps what it is doing in global variables.
 _one_at_a_time = Lock()
 
@@ -76,8 +83,11 @@ def upgrade(connection: psycopg.Connection[Any], revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     with _one_at_a_time, _in_one_transaction(connection) as transaction:
+        transaction.exec_driver_sql(f"set local lock_timeout = '{_SECONDS_FOR_OTHERS}s'")
         # Whoever waited here looks only now at what is there.
         transaction.exec_driver_sql(f"select pg_advisory_xact_lock({_LOCK})")
+        # Whoever waits for a table makes all wait that come after: not for as long as somebody has forgotten an open transaction.
+        transaction.exec_driver_sql(f"set local lock_timeout = '{_SECONDS_FOR_A_TABLE}s'")
         transaction.exec_driver_sql("create schema if not exists directory")
         _act_as_owner(transaction)
         if revision == "head" and current(connection) == newest():
@@ -152,6 +162,12 @@ def _reached_without_stamp(connection: psycopg.Connection[Any]) -> str | None:
 
 def _in_plain_words(error: BaseException | None) -> BaseException:
     """What a person can do about an error of the database; the error itself where trying again may be enough."""
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return DirectoryRefused(
+            f"The directory's schema could not be brought to version {newest()}: for {_SECONDS_FOR_A_TABLE} s another session of "
+            "the database held one of its tables. Nothing was changed; it is tried again. If it stays so, this names who "
+            f"holds them: {WHO_HOLDS}"
+        )
     if not isinstance(error, psycopg.Error) or error.sqlstate is None or not error.sqlstate.startswith("42"):
         return error or SchemaRefused("The directory's schema could not be brought up to date. Nothing was changed.")
     said = f"The directory's schema could not be brought to version {newest()}: {error.diag.message_primary} ({error.sqlstate})."

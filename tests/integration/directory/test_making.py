@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy.exc
 
 from include.mingasync.directory import schema
-from include.mingasync.errors import SchemaRefused
+from include.mingasync.errors import DirectoryRefused, SchemaRefused
 from stack.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[3]
@@ -310,3 +310,20 @@ def test_a_directory_of_a_later_release_is_left_alone(database: str) -> None:
         connection.execute("update directory.schema_version set version_num = '9999'")
         with pytest.raises(SchemaRefused, match="at version 9999, and this code knows no version after"):
             schema.bring_to_head(connection)
+
+
+def test_an_open_transaction_does_not_make_everybody_wait(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "_SECONDS_FOR_A_TABLE", 1)
+    with psycopg.connect(database) as forgotten, psycopg.connect(database, autocommit=True) as connection:
+        schema.upgrade(connection, "0005")
+        forgotten.execute("select from directory.people")
+        with pytest.raises(DirectoryRefused, match="for 1 s another session of the database held one of its tables"):
+            schema.bring_to_head(connection)
+        assert schema.current(connection) == "0005"
+        # What the error prints finds it; once it is ended, the next try does it.
+        holders = connection.execute(schema.WHO_HOLDS).fetchall()
+        assert [holder[0] for holder in holders] == [forgotten.info.backend_pid]
+        connection.execute("select pg_terminate_backend(%s)", (holders[0][0],))
+        schema.bring_to_head(connection)
+        assert schema.current(connection) == schema.newest()
+        forgotten.close()

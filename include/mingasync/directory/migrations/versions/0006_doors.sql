@@ -45,9 +45,27 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                    where n.nspname = 'directory' and pg_catalog.pg_has_role(directory.caller()::name, n.nspowner, 'usage'))
 $$;
 
--- Fails unless the caller may write the district. What is not there (district null) and what is another's get the same answer.
+-- A row to be locked per district. A row and no number, because any session of the server may take the lock of a number.
+create table directory.district_locks (district text primary key);
+
+-- Holds a district until the transaction ends. A run holds it alone. What people do by hand holds it together, and waits for a run's end:
+-- a run that began without it would write over it what it planned before.
+create function directory.lock_district(district text, by_hand boolean default false) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    insert into directory.district_locks as l (district) values ($1) on conflict do nothing;
+    if by_hand then
+        perform from directory.district_locks as l where l.district = $1 for share;
+    else
+        perform from directory.district_locks as l where l.district = $1 for update;
+    end if;
+end
+$$;
+
+-- Fails unless the caller may write the district, which is held from then on. What is not there (district null) and what is another's get
+-- the same answer.
 create function directory.check_may_write(district text, what text) returns void
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if $1 is null or not directory.may_write($1) then
         raise exception '% is not there, or is of a district that the role % may not write. Nothing was changed.', $2, directory.caller()
@@ -55,11 +73,12 @@ begin
                   hint = 'The owner of the directory gives the right with: '
                          'select directory.grant_access(''role'', ''district'', may_write => true)';
     end if;
+    perform directory.lock_district($1, by_hand => true);
 end
 $$;
 
 create function directory.check_person(person_id bigint) returns void
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform directory.check_may_write((select p.district from directory.people as p where p.person_id = $1),
                                       concat('Person ', coalesce($1::text, 'null')));
@@ -67,7 +86,7 @@ end
 $$;
 
 create function directory.check_list(list_id bigint) returns void
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform directory.check_may_write((select l.district from directory.user_lists as l where l.list_id = $1),
                                       concat('List ', coalesce($1::text, 'null')));
@@ -76,7 +95,7 @@ $$;
 
 -- Both, and of one district.
 create function directory.check_list_and_person(list_id bigint, person_id bigint) returns void
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform directory.check_list($1);
     perform directory.check_person($2);
