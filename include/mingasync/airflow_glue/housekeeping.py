@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
+import re
 
 from include.mingasync.airflow_glue import context
 from include.mingasync.airflow_glue.nightly import in_plain_words
@@ -33,6 +34,6 @@ def keep_house() -> dict[str, int]:
 def days_kept() -> int:
     """For how many days a snapshot is kept: MINGASYNC_SNAPSHOT_DAYS, else 30."""
     text = os.environ.get("MINGASYNC_SNAPSHOT_DAYS") or "30"
-    if not text.isdigit() or int(text) < 1:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text):
         raise MingaSyncError(f"MINGASYNC_SNAPSHOT_DAYS is '{text}'; write a whole number of days from 1 on. Nothing was removed.")
     return int(text)

@@ -22,6 +22,7 @@ from include.mingasync.oneroster.merging import apply_changes, still_unreadable
 from include.mingasync.oneroster.paging import Tally
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.oneroster.rest import RestSource
+from include.mingasync.oneroster.values import fit
 from include.mingasync.snapshot import Proof, Snapshot
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def changes_since(
         _distrust(collection, "the filter was refused")
         return None
     came = pa.concat_tables(pages) if pages else COLUMNS[collection].append(pa.field("modified", pa.string())).empty_table()
+    came, odd = fit(collection, came)
     older = "records older than asked for came back, or some without a date"
     all_newer = not came.column("sourced_id").null_count and _all_newer(came.column("modified").to_pylist(), since)
     if doubt := tally.doubt(came.num_rows) or (None if all_newer else older):
@@ -84,7 +86,7 @@ def changes_since(
         started_at=started,
         finished_at=dt.datetime.now(dt.UTC),
     )
-    snapshot.keep_unreadable(collection, still_unreadable(previous, collection, came))
+    snapshot.keep_unreadable(collection, [*odd, *still_unreadable(previous, collection, came)])
     snapshot.prove(proof)
     return proof
 

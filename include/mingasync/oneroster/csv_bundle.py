@@ -15,11 +15,14 @@ from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.csv_columns import layout
 from include.mingasync.oneroster.csv_files import Files, open_bundle
 from include.mingasync.oneroster.decode import Row, table_of
+from include.mingasync.oneroster.values import fit
 from include.mingasync.oneroster.merging import apply_changes, change_roles, still_unreadable
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.snapshot import Snapshot
 
 _ROWS_AT_A_TIME = 20_000
+#: From so many columns on, a line with as many commas is a row and no prose.
+_TELLING = 3
 _BULK = frozenset({"bulk", "full", ""})
 
 Roles = dict[str, list[dict[str, Any]]]
@@ -65,7 +68,14 @@ def tables(collection: str, access: Access, reading: Reading, *, parents: bool, 
         for rows in _chunks(_rows(collection, files, reading, roles)):
             table, left_out = table_of(rows, collection, parents=parents)
             reading.left_out += left_out
-            yield table
+            yield _fit(collection, table, reading)
+
+
+def _fit(collection: str, table: pa.Table, reading: Reading) -> pa.Table:
+    """The rows that have a sourcedId which can be kept; what else cannot be kept is noted."""
+    table, odd = fit(collection, table)
+    reading.unreadable += odd
+    return table.filter(table.column("sourced_id").is_valid()) if odd else table
 
 
 def _was_absent(collection: str, previous: Snapshot | None) -> bool:
@@ -132,15 +142,28 @@ def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any
     header = next(rows, None)
     if header is None:
         raise SourceError(f"1 file is empty: {file}.csv has not even a header. Export the bundle again. Nothing was changed.")
-    where = layout(file, header, month_first=files.probe(file)[1])
+    where = layout(file, header, month_first=lambda: files.month_first)
     for cells in rows:
         values = where.read(cells)
+        if _swallows(cells, len(header)):
+            # A quote that is not closed makes one cell of the rows after it.
+            reading.doubt = f"a quote in {file}.csv is not closed, so rows after it are missing"
+            named = values.get("sourced_id") if where.places.get("sourced_id") == 0 else None
+            reading.set_aside(file, named, "a quote in it is not closed, and other rows lie inside of it")
+            continue
         if any(cell.strip() for cell in cells[where.width :]):
             # Which cell is one too many is not known: a sourcedId is believed only where nothing stands before it.
             named = values.get("sourced_id") if where.places.get("sourced_id") == 0 else None
             reading.set_aside(file, named, f"it has {len(cells)} cells under {where.width} headers")
             continue
         yield values
+
+
+def _swallows(cells: list[str], width: int) -> bool:
+    """Whether a cell holds a whole row of the file."""
+    if width < _TELLING or "\n" not in "".join(cells):
+        return False
+    return any(line.count(",") >= width - 1 for cell in cells for line in cell.split("\n")[1:])
 
 
 def _enrollment_id(values: dict[str, Any]) -> str | None:
@@ -205,6 +228,7 @@ def _delta(
     own_roles = None if modes.get("roles") == "delta" else roles
     changed = list(_rows(collection, files, reading, own_roles)) if collection in files else []
     changes, reading.left_out = table_of(changed, collection, parents=parents)
+    changes = _fit(collection, changes, reading)
     try:
         base = previous.table(collection)
     except SnapshotUnusable:

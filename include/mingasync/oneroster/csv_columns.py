@@ -11,7 +11,7 @@ from typing import Any
 
 from include.mingasync.errors import SourceError
 
-_SLASHED = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])")
+_SLASHED = re.compile(r"(?<![\d/])([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})(?![\d/])")
 
 #: File -> header -> field of ``decode.Row``. Other columns are passed over unread (privacy).
 FIELDS: dict[str, dict[str, str]] = {
@@ -93,6 +93,8 @@ _ALIASES = {
 }
 _NO_MISSPELLING = frozenset({"schoolyearsourcedid", "usersourcedid", "userids", "userid", "preferredfamilyname"})
 _CLOSE = 0.88
+#: Headers, folded, whose cells show how an exporter writes dates; some spell the last one so.
+_DATED = frozenset({"startdate", "enddate", "begindate", "datelastmodified", "datalastmodified"})
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Layout:
         return {field: self.readers[field](cells[place]) if place < len(cells) else None for field, place in self.places.items()}
 
 
-def layout(file: str, header: Sequence[str], *, month_first: bool | None) -> Layout:
+def layout(file: str, header: Sequence[str], *, month_first: Callable[[], bool | None]) -> Layout:
     """Where the fields of a file stand, by its header in any case, order and near spelling.
 
     Raises SourceError naming file and column when a required column is gone or stands there twice.
@@ -153,7 +155,7 @@ def _fold(header: str) -> str:
     return re.sub(r"[\s_-]+", "", header.strip("\ufeff \t")).casefold()
 
 
-def _reader(file: str, field: str, month_first: bool | None) -> Callable[[str], Any]:
+def _reader(file: str, field: str, month_first: Callable[[], bool | None]) -> Callable[[str], Any]:
     if field in _LISTS:
         return lambda cell: [one for part in cell.split(",") if (one := part.strip())]
     if field in _DATES:
@@ -174,22 +176,28 @@ def day_order(text: str) -> set[str]:
     return orders
 
 
-def iso_date(value: str, *, month_first: bool | None) -> str | None:
-    """The date as yyyy-mm-dd; text that is no date stays, so that it can be reported; None for blank.
+def iso_date(value: str, *, month_first: Callable[[], bool | None]) -> str | None:
+    """The date as yyyy-mm-dd; text that is no date, or could be two, stays, so that it can be reported; None for blank.
 
-    ``month_first`` is how the file writes slashed dates, None when it contradicts itself.
+    ``month_first`` says how the bundle writes slashed dates, None when it does not show it; it is asked only where that matters.
     """
     slashed = _SLASHED.fullmatch(value)
-    if slashed and month_first is not None:
-        first, second, year = map(int, slashed.groups())
-        month, day = (first, second) if month_first else (second, first)
-        try:
-            return dt.date(year, month, day).isoformat()
-        except ValueError:
-            return value
-    if re.fullmatch(r"\d{4}-\d\d-\d\d[T ].*", value):
-        return value[:10]
-    return value or None
+    if not slashed:
+        return value or None
+    first, second, year = map(int, slashed.groups())
+    is_month_first = None if first == second else month_first()
+    if is_month_first is None and first != second:
+        return value
+    month, day = (first, second) if is_month_first else (second, first)
+    try:
+        return dt.date(year, month, day).isoformat()
+    except ValueError:
+        return value
+
+
+def is_dated(header: str) -> bool:
+    """Whether the column of this header holds dates."""
+    return _fold(header) in _DATED
 
 
 def school_year(value: str) -> str | None:

@@ -9,6 +9,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache, cached_property
 from pathlib import PurePosixPath
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -17,11 +18,15 @@ import fsspec
 
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster.access import Access
-from include.mingasync.oneroster.csv_columns import day_order
+from include.mingasync.oneroster.csv_columns import FIELDS, day_order, is_dated
+from include.mingasync.oneroster.repairing import HALVES, without_halves
 
 _LARGEST = 4 * 1024**3  # bytes that a zip may unfold to
 _EXPANSION = 100  # times its own size that a zip may unfold to
 _CHUNK = 1 << 20
+_LONGEST_LINE = 1 << 22
+#: What becomes of bytes that are no characters, by encoding: halves of surrogate pairs, to be found again.
+_ODD = {"utf-8-sig": "surrogateescape", "cp1252": "surrogateescape", "utf-16": "surrogatepass"}
 #: Keys of a Connection's extra that are about REST, not about the store that holds the bundle.
 _NOT_STORAGE = frozenset({"auth", "token_url", "scope", "signature"})
 _LOGIN = {"s3": ("key", "secret"), "s3a": ("key", "secret")}
@@ -43,38 +48,78 @@ class Files:
         return self._archive.open(path) if self._archive else self._fs.open(path, "rb")
 
     def rows(self, name: str) -> Iterator[list[str]]:
-        """The rows of ``<name>.csv``, the header first, blank lines left out."""
-        encoding, _ = self.probe(name)
-        errors = "replace" if encoding == "cp1252" else "strict"
-        with self._open(name) as raw, io.TextIOWrapper(raw, encoding, errors, newline="") as text:
+        """The rows of ``<name>.csv``, the header first, blank lines left out; what is no character is UNREADABLE."""
+        encoding, is_odd = self._encoding(name)
+        with self._open(name) as raw, io.TextIOWrapper(raw, encoding, _ODD[encoding], newline="") as text:
             try:
-                yield from (row for row in csv.reader(text) if any(cell.strip() for cell in row))
+                rows = (row for row in csv.reader(self._lines(name, text)) if any(cell.strip() for cell in row))
+                yield from (map(_readable, rows) if is_odd else rows)
             except csv.Error:
                 raise SourceError(
                     f"{name}.csv cannot be read as CSV: a quote is not closed or a cell is too long. "
                     "Export the bundle again. Nothing was changed."
                 ) from None
+            except UnicodeDecodeError:
+                raise SourceError(
+                    f"{name}.csv ends in the middle of a character. Check that the export was uploaded to its end. "
+                    "Nothing was changed."
+                ) from None
 
-    def probe(self, name: str) -> tuple[str, bool | None]:
-        """How ``<name>.csv`` is encoded, and if its slashed dates put the month first (None: both)."""
+    def _lines(self, name: str, text: io.TextIOWrapper) -> Iterator[str]:
+        read = 0
+        while line := text.readline(_LONGEST_LINE):
+            read += len(line)
+            if len(line) == _LONGEST_LINE or read > _LARGEST:
+                raise SourceError(
+                    f"{name}.csv was not read to its end: a line has more than {_LONGEST_LINE:,} characters, or the file has "
+                    f"more than {_LARGEST // 1024**3} GB. No roster is so large; export the bundle again. Nothing was changed."
+                )
+            yield line
+
+    @cache  # noqa: B019 - as long as the bundle is open
+    def _encoding(self, name: str) -> tuple[str, bool]:
+        """How ``<name>.csv`` is encoded, and whether some of its bytes are no characters of it."""
         with self._open(name) as raw:
             start = raw.read(2)
-        encoding = "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-        try:
-            orders = self._orders(name, encoding)
-        except UnicodeDecodeError:
-            encoding = "cp1252"
-            orders = self._orders(name, encoding)
-        return encoding, None if len(orders) == 2 else orders == {"month"}
-
-    def _orders(self, name: str, encoding: str) -> set[str]:
-        decoder = codecs.getincrementaldecoder(encoding)("replace" if encoding == "cp1252" else "strict")
-        orders: set[str] = set()
+        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16", True
+        odd = others = 0
+        decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
         with self._open(name) as raw:
             while chunk := raw.read(_CHUNK):
-                orders |= day_order(decoder.decode(chunk))
-            decoder.decode(b"", final=True)
-        return orders
+                text = decoder.decode(chunk)
+                if not text.isascii():
+                    more_odd = len(HALVES.findall(text))
+                    odd += more_odd
+                    others += sum(one > "\x7f" for one in text) - more_odd
+        return ("cp1252", True) if odd > others else ("utf-8-sig", bool(odd))
+
+    @cached_property
+    def month_first(self) -> bool | None:
+        """Whether the bundle's slashed dates put the month first; None when no date shows it, or the files contradict each other.
+
+        One exporter writes all files of a bundle, so that the dates of any of them count.
+        """
+        orders: set[str] = set()
+        for name in sorted(set(FIELDS) & set(map(_spelled, self._paths))):
+            rows = self.rows(name)
+            dated = [place for place, header in enumerate(next(rows, [])) if is_dated(header)]
+            for cells in rows if dated else ():
+                for place in dated:
+                    if place < len(cells) and "/" in cells[place]:
+                        orders |= day_order(cells[place])
+                if len(orders) > 1:
+                    return None
+        return orders == {"month"} if orders else None
+
+
+def _readable(cells: list[str]) -> list[str]:
+    return [cell if cell.isascii() else without_halves(cell) for cell in cells]
+
+
+def _spelled(name: str) -> str:
+    """A collection's name as OneRoster spells it, of a file's name in lower case."""
+    return next((one for one in FIELDS if one.lower() == name), name)
 
 
 @contextmanager

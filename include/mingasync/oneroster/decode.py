@@ -13,8 +13,12 @@ import pyarrow.compute as pc
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster.columnar import Columnar, NotPlain, only_parents
 from include.mingasync.oneroster.fields import FIELDS
+from include.mingasync.oneroster.values import UNREADABLE
 from include.mingasync.oneroster.records import COLUMNS, PARENT_ROLES
+from include.mingasync.oneroster.repairing import id_of, records_of, repaired
 
+#: Numbers above are not exact in JSON (RFC 8259 section 6), and longer ones are no id of anybody.
+_EXACT, _LARGEST = 2**53, 10**40
 #: Envelope keys under which providers send a collection, beside its own name.
 _ENVELOPES = {
     "orgs": ("schools",),
@@ -73,43 +77,50 @@ def rows_of(body: bytes, collection: str) -> list[Row]:
     Raises SourceError when the body is no OneRoster page.
     """
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
+    keys = (collection, *_ENVELOPES.get(collection, ()))
     try:
         if body[:1] == b"[":
-            return _decoded(body)
+            return msgspec.json.decode(body, type=list[Row])
         envelope = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        for key in (collection, *_ENVELOPES.get(collection, ())):
-            if key in envelope:
-                return _decoded(bytes(envelope[key]))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = next((envelope[key] for key in keys if key in envelope), None)
+        if found is not None:
+            return msgspec.json.decode(found, type=list[Row] | None) or []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        records = records_of(body, keys)
+        if records is not None:
+            return [_one(raw) for raw in records]
         raise SourceError(f"The SIS answered {collection} with something that is no OneRoster page.") from None
     raise SourceError(f"The SIS answered {collection} without the key '{collection}'.")
 
 
-def _decoded(content: bytes) -> list[Row]:
-    """The rows of a JSON list; one that is no record is a Row without sourcedId."""
-    try:
-        return msgspec.json.decode(content, type=list[Row] | None) or []
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return [_one(bytes(raw)) for raw in msgspec.json.decode(content, type=list[msgspec.Raw])]
-
-
 def _one(raw: bytes) -> Row:
-    # Some send Windows-1252 and call it UTF-8.
-    for content in (raw, raw.decode("cp1252", "replace").encode()):
+    """The row of one record, repaired where it can be read so; else one that only says which record cannot be read."""
+    for content in (raw, repaired(raw)):
         try:
             return msgspec.json.decode(content, type=Row)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
-    return Row()
+    return Row(sourced_id=id_of(repaired(raw)), status=UNREADABLE)
 
 
 def text(value: Any) -> str | None:
-    """A value as text; None for none."""
+    """A value as text; None for none, and UNREADABLE for what is no text: unknown is not blank."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if value is None or isinstance(value, str):
         return value or None
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, (int, float)) else None
+    if isinstance(value, (int, float)):
+        return _number(value)
+    return UNREADABLE if value else None
+
+
+def _number(value: float) -> str:
+    """A whole number as its digits; one with a fraction, or too large to be exact, is nobody's id."""
+    if isinstance(value, float) and not (value.is_integer() and abs(value) < _EXACT):
+        return UNREADABLE
+    return str(int(value)) if abs(value) < _LARGEST else UNREADABLE
 
 
 def texts(value: Any) -> list[str]:
@@ -120,6 +131,8 @@ def texts(value: Any) -> list[str]:
 
 def link(value: Any) -> str | None:
     """The sourcedId that a GUIDRef, or a provider's bare id, points at."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     return text(value.get("sourcedId")) if isinstance(value, dict) else text(value)
 
 

@@ -22,6 +22,7 @@ from include.mingasync.oneroster.paging import Tally
 from include.mingasync.oneroster.quirks import quirks_of
 from include.mingasync.oneroster.records import PARTS, REQUIRED
 from include.mingasync.oneroster.rest import RestSource
+from include.mingasync.oneroster.values import fit
 from include.mingasync.snapshot import Proof, Snapshot
 
 log = logging.getLogger(__name__)
@@ -260,11 +261,13 @@ def _tables(source: RestSource, collection: str, keys: Sequence[str], seen: _See
     for key in keys:
         tally, earlier = Tally(), list(seen.ids)
         seen.begin(tally)
-        for rows in source.pages(collection, tally, parents=parents, path=key):
-            seen.add(rows.num_rows)
+        for page in source.pages(collection, tally, parents=parents, path=key):
+            seen.add(page.num_rows)
+            rows, odd = fit(collection, page)
             named = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(rows.column("sourced_id")), ""), False)
             good = rows if pc.all(named).as_py() else rows.filter(named)
-            seen.unreadable += [(collection, "", "it is no record, or has no sourcedId")] * (rows.num_rows - good.num_rows)
+            nameless = rows.num_rows - good.num_rows - _nameless(odd)
+            seen.unreadable += [*odd, *[(collection, "", "it is no record, or has no sourcedId")] * nameless]
             if earlier:
                 # Somebody may be both a student and a teacher.
                 known = pc.is_in(good.column("sourced_id"), pa.chunked_array(earlier, pa.string()).combine_chunks())

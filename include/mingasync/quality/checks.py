@@ -12,6 +12,7 @@ from include.mingasync.rosters.people import ROLE_OF, known_orgs
 
 Frames = Mapping[str, pd.DataFrame]
 _STATUSES = ("active", "inactive", "tobedeleted")
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _KNOWN_ROLES = frozenset(ROLE_OF) | PARENT_ROLES
 
@@ -88,8 +89,9 @@ def _plain(cell: object) -> object:
 
 
 def day(column: pd.Series) -> pd.Series:
-    """The dates of a column, NaT where there is none or it is none."""
-    return pd.to_datetime(column.astype(object), errors="coerce", format="ISO8601", utc=True)
+    """The dates of a column, written yyyy-mm-dd; NaT where there is none or it is none. No other spelling is guessed at."""
+    written = column.astype("string").where(column.astype("string").str.fullmatch(_DATE).fillna(False).astype(bool))
+    return pd.to_datetime(written.astype(object), errors="coerce", format="%Y-%m-%d", utc=True)
 
 
 def _in_order(frame: pd.DataFrame, first: str, last: str, required: bool) -> pd.Series:

@@ -53,7 +53,10 @@ _ORDINALS = [
     "twelfth",
     "thirteenth",
 ]
-_NUMBER = re.compile(r"(?:grade|gr|year)?\W*0*([1-9]\d?)(?:st|nd|rd|th)?\W*(?:grade|gr)?", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:grade|gr|year)?\W*0*([1-9][0-9]?)(?:st|nd|rd|th)?\W*(?:grade|gr)?", re.IGNORECASE)
+
+#: A grade's number as grade_code writes it. Other scripts' digits ("²", "①") are grades of the district's own making.
+_CODE = re.compile(r"[0-9]{2}")
 
 
 def grade_code(text: str) -> str:
@@ -76,10 +79,10 @@ def grade_title(code: str) -> str:
     """What people call a grade: ``Grade 9``, ``Kindergarten``, or the home-made name itself."""
     if code in _CEDS:
         return _CEDS[code]
-    return f"Grade {int(code)}" if code.isdigit() else code.title()
+    return f"Grade {int(code)}" if _CODE.fullmatch(code) else code.title()
 
 
 def known_grade(text: str) -> bool:
     """Whether the spelling stands for a grade that everybody knows, rather than one of the district's own making."""
     code = grade_code(text)
-    return code in _CEDS or code.isdigit()
+    return code in _CEDS or _CODE.fullmatch(code) is not None
