@@ -15,9 +15,9 @@ from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.csv_columns import layout
 from include.mingasync.oneroster.csv_files import Files, open_bundle
 from include.mingasync.oneroster.decode import Row, table_of
-from include.mingasync.oneroster.values import fit
 from include.mingasync.oneroster.merging import apply_changes, change_roles, still_unreadable
 from include.mingasync.oneroster.records import COLUMNS
+from include.mingasync.oneroster.values import fit
 from include.mingasync.snapshot import Snapshot
 
 _ROWS_AT_A_TIME = 20_000

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from include.mingasync.errors import SourceError
 from include.mingasync.oneroster.columnar import Columnar, NotPlain, only_parents
 from include.mingasync.oneroster.fields import FIELDS
-from include.mingasync.oneroster.values import UNREADABLE
 from include.mingasync.oneroster.records import COLUMNS, PARENT_ROLES
 from include.mingasync.oneroster.repairing import id_of, records_of, repaired
+from include.mingasync.oneroster.values import UNREADABLE
 
 #: Numbers above are not exact in JSON (RFC 8259 section 6), and longer ones are no id of anybody.
 _EXACT, _LARGEST = 2**53, 10**40

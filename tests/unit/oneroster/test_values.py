@@ -14,8 +14,8 @@ from include.mingasync.errors import SourceError
 from include.mingasync.oneroster import read as reading
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.decode import Pages
-from include.mingasync.oneroster.values import fit, shown
 from include.mingasync.oneroster.records import COLUMNS
+from include.mingasync.oneroster.values import fit, shown
 from include.mingasync.snapshot import Snapshot
 from tests.unit.oneroster.bundles import district, read, small
 
@@ -144,7 +144,7 @@ class Service:
 
     def pages(self, collection: str, tally: Any, *, parents: bool = False, **_: Any) -> Iterator[pa.Table]:
         """The page."""
-        tally.pages += 1
+        tally.pages, tally.ended = 1, True
         yield Pages(collection, parents=parents).table(self._body)
 
 
