@@ -122,7 +122,7 @@ def later(one: Desired, people: pd.DataFrame | None = None) -> Desired:
 
 def bench_people(frames: dict[str, pd.DataFrame]) -> None:
     """Plan and apply for 158,000 people, against COPY of the same rows into one indexed table."""
-    people = people_from(frames["users"], frames["orgs"]).present
+    people = people_from(frames["users"], frames["orgs"], night=TODAY).present
     more = people.head(_PEOPLE - len(people)).copy()
     for column in ("sourced_id", "identifier", "email", "username"):
         more[column] = "x" + more[column]
@@ -174,7 +174,7 @@ def bench_lists(frames: dict[str, pd.DataFrame]) -> None:
     made: dict[str, Any] = {}
 
     def make() -> None:
-        people: People = people_from(frames["users"], frames["orgs"])
+        people: People = people_from(frames["users"], frames["orgs"], night=TODAY)
         rosters = Rosters(frames["orgs"], frames["academicSessions"], frames["courses"], frames["classes"], frames["enrollments"])
         kept = pd.DataFrame({"class_id": [], "user_id": []}, dtype="string")
         made.update(people=people.present, lists=lists_from(rosters, people, settings(lists=True), TODAY, kept))

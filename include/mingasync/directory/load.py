@@ -31,7 +31,7 @@ _SQL = Path(__file__).parent / "sql"
 #: So many nights of the very same data are told of: longer than a long weekend.
 _IDENTICAL_NIGHTS = 7
 _STEPS = (
-    "15_guard", "20_match", "25_schools", "30_decide", "40_leavers", "50_apply_people", "60_lists", "70_apply_lists",
+    "15_guard", "20_match", "25_unsure", "30_decide", "40_leavers", "50_apply_people", "60_lists", "70_apply_lists",
     "80_members", "85_apply_members",
 )  # fmt: skip
 
@@ -164,6 +164,7 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
         row[0]
         for row in cursor.execute(
             """select coalesce(school_ids[1], '') from s_people
+               union select coalesce(school_id, '') from s_waiting
                union select coalesce(school_ids[1], '') from directory.people where district = %(district)s
                union select coalesce(school_id, '') from s_lists
                union select coalesce(school_id, '') from directory.user_lists where district = %(district)s

@@ -19,7 +19,9 @@ from include.mingasync.oneroster.fields import FIELDS
 from include.mingasync.oneroster.records import COLUMNS, PARENT_ROLES
 
 _REF = pa.struct([("sourcedId", pa.string())])
-_ROLE = pa.struct([("role", pa.string()), ("roleType", pa.string()), ("org", _REF)])
+_ROLE = pa.struct([
+    ("role", pa.string()), ("roleType", pa.string()), ("org", _REF), ("beginDate", pa.string()), ("endDate", pa.string()),
+])  # fmt: skip
 _TRUE, _FALSE = pa.array(["true", "yes", "1"]), pa.array(["false", "no", "0"])
 #: OneRoster 1.1 writes yes/no as text, 1.2 as JSON booleans, and servers mix the two up.
 _YES_TYPES = (pa.bool_(), pa.string())
@@ -95,7 +97,7 @@ class Columnar:
         return columns
 
     def _of_users(self, records: dict[str, pa.Array]) -> dict[str, pa.Array]:
-        roles, types, role_orgs = _roles(records)
+        roles, types, role_orgs, begins, ends = _roles(records)
         count = len(roles)
         phone = pa.nulls(count, pa.string())
         if self._parents:
@@ -105,6 +107,8 @@ class Columnar:
             "roles": roles,
             "role_types": types,
             "role_org_ids": role_orgs,
+            "role_begin_dates": begins,
+            "role_end_dates": ends,
             "org_ids": _orgs(_text(records["primaryOrg"].flatten()[0]), _links(records["orgs"]), role_orgs),
             "agent_ids": _links(records["agents"]) if self._parents else _nothing(count),
         }
@@ -177,22 +181,25 @@ def _nothing(count: int) -> pa.Array:
     return pa.array([[]] * count, pa.list_(pa.string()))
 
 
-def _roles(records: dict[str, pa.Array]) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Roles, their types and their orgs in parallel: 1.2's list, else 1.1's single role as the primary one."""
+def _roles(records: dict[str, pa.Array]) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array, pa.Array]:
+    """Roles, their types, orgs, begin and end dates in parallel: 1.2's list, else 1.1's single role as the primary one."""
     given, single = records["roles"], _text(records["role"])
     sizes = pc.fill_null(pc.list_value_length(given), 0)
     if pc.all(pc.equal(sizes, 0)).as_py():
         there = np.asarray(single.is_valid()).astype(np.int32)
         values = single.drop_null()
         primary = pa.array(["primary"] * len(values), pa.string())
-        return _lists(there, values), _lists(there, primary), _lists(there, pa.nulls(len(values), pa.string()))
+        nothing = _lists(there, pa.nulls(len(values), pa.string()))
+        return _lists(there, values), _lists(there, primary), nothing, nothing, nothing
     if pc.any(pc.equal(sizes, 0)).as_py() and pc.any(pc.and_(pc.equal(sizes, 0), single.is_valid())).as_py():
         raise NotPlain  # both forms in one page
-    role, kind, org = given.flatten().flatten()
+    role, kind, org, begin, end = given.flatten().flatten()
     return (
         _whole(given, pc.fill_null(role, "")),
         _whole(given, pc.fill_null(kind, "")),
         _whole(given, _text(org.flatten()[0])),
+        _whole(given, _text(begin)),
+        _whole(given, _text(end)),
     )
 
 

@@ -25,6 +25,9 @@ _ROWS_AT_A_TIME = 20_000
 _TELLING = 3
 _BULK = frozenset({"bulk", "full", ""})
 
+#: A role as REST sends it, from the fields of a row of roles.csv.
+_ROLE = {"role": "role", "roleType": "type", "org": "org", "beginDate": "begin_date", "endDate": "end_date"}
+
 Roles = dict[str, list[dict[str, Any]]]
 
 
@@ -188,7 +191,7 @@ def _roles(files: Files, modes: dict[str, str], reading: Reading) -> Roles | Non
         if not values.get("user"):
             nobodys += 1
         else:
-            one = {"role": values.get("role"), "roleType": values.get("type"), "org": values.get("org")}
+            one = {name: values.get(field) for name, field in _ROLE.items()}
             roles[values["user"]].append(one | {"status": (values.get("status") or "active").casefold()})
     if lost := nobodys + len(own.unreadable):
         reading.doubt = f"{lost} rows of roles.csv could not be read, so whose roles are missing is not known"
@@ -236,7 +239,11 @@ def _delta(
             f"The bundle holds only the changes of {collection} (delta), and the snapshot that they change is spoilt. "
             "Export the bundle in full once. Nothing was changed."
         ) from None
-    keep = {"roles", "role_types", "role_org_ids", "org_ids"} if roles is not None and own_roles is None else set()
+    keep = (
+        {"org_ids", *(name for name in COLUMNS["users"].names if name.startswith("role"))}
+        if roles is not None and own_roles is None
+        else set()
+    )
     after = apply_changes(base, changes, keep=keep)
     if keep and roles:
         after = change_roles(after, roles)

@@ -60,7 +60,14 @@ FIELDS: dict[str, dict[str, str]] = {
         "grades": "grades",
         "primaryOrgSourcedId": "primary_org",
     },
-    "roles": {"userSourcedId": "user", "roleType": "type", "role": "role", "orgSourcedId": "org"},
+    "roles": {
+        "userSourcedId": "user",
+        "roleType": "type",
+        "role": "role",
+        "orgSourcedId": "org",
+        "beginDate": "begin_date",
+        "endDate": "end_date",
+    },
     "enrollments": {
         "classSourcedId": "class_",
         "schoolSourcedId": "school",

@@ -55,21 +55,41 @@ def change_roles(users: pa.Table, changes: Mapping[str, Sequence[dict[str, Any]]
     return pa.Table.from_pylist(rows, schema=users.schema)
 
 
+#: What is known of a role, in the order of the columns that run in parallel.
+_ROLE = ("roles", "role_types", "role_org_ids", "role_begin_dates", "role_end_dates")
+
+
 def _change(row: dict[str, Any], changes: Sequence[dict[str, Any]]) -> None:
-    given = zip(row["roles"], row["role_types"], row["role_org_ids"], strict=True)
-    # A role is known by itself and its org: the snapshot does not keep the sourcedIds of roles.
-    roles = {(role, org): kind for role, kind, org in given}
+    # Of a snapshot of an older version the dates are not known.
+    given = [list(row[name]) if row[name] is not None else [None] * len(row["roles"]) for name in _ROLE]
+    roles = [list(one) for one in zip(*given, strict=True)]
     for change in changes:
         if (change["role"] or "").casefold() in PARENT_ROLES and not row["roles"]:
             continue
-        key = (change["role"] or "", change["org"])
-        if change["status"] == "tobedeleted":
-            roles.pop(key, None)
+        one = [change["role"] or "", change["roleType"] or "", change["org"], change["beginDate"], change["endDate"]]
+        deleted = change["status"] == "tobedeleted"
+        place = _place(roles, one, deleted)
+        if deleted:
+            roles = [role for at, role in enumerate(roles) if at != place]
+        elif place is None:
+            roles.append(one)
         else:
-            roles[key] = change["roleType"] or ""
+            roles[place] = one
     first = row["org_ids"][:1]
-    row["roles"] = [role for role, _ in roles]
-    row["role_types"] = list(roles.values())
-    row["role_org_ids"] = [org for _, org in roles]
-    orgs = [org for _, org in roles if org]
+    for name, values in zip(_ROLE, zip(*roles, strict=True) if roles else [()] * len(_ROLE), strict=True):
+        row[name] = list(values)
+    orgs = [org for org in row["role_org_ids"] if org]
     row["org_ids"] = list(dict.fromkeys([*(org for org in first if org in orgs), *orgs]))
+
+
+def _place(roles: Sequence[Sequence[Any]], one: Sequence[Any], deleted: bool) -> int | None:
+    """Where a role stands that a change is about: the same role at the same org, of several the one that begins when it does.
+
+    The snapshot does not keep the sourcedIds of roles.
+    """
+    same = [place for place, role in enumerate(roles) if (role[0], role[2]) == (one[0], one[2])]
+    exact = [place for place in same if roles[place][3] == one[3]]
+    if exact or len(same) != 1:
+        return exact[0] if exact else None
+    # The only one at all: with another begin it may be changed by this, but is not what is deleted.
+    return None if deleted and one[3] and roles[same[0]][3] else same[0]

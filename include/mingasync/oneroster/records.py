@@ -35,7 +35,7 @@ COLUMNS: dict[str, pa.Schema] = {
         subject_codes=_TEXTS,
         periods=_TEXTS,
     ),
-    # roles, role_types and role_org_ids run in parallel, one entry per role. org_ids are all orgs, the
+    # roles and the four role_… columns run in parallel, one entry per role. org_ids are all orgs, the
     # primary first.
     # agent_ids and phone are filled only when parent contacts are wanted; users whose every role is a
     # parent's are left out altogether when they are not.
@@ -51,6 +51,8 @@ COLUMNS: dict[str, pa.Schema] = {
         roles=_TEXTS,
         role_types=_TEXTS,
         role_org_ids=_TEXTS,
+        role_begin_dates=_TEXTS,
+        role_end_dates=_TEXTS,
         org_ids=_TEXTS,
         grades=_TEXTS,
         agent_ids=_TEXTS,

@@ -96,6 +96,18 @@ RULES: tuple[Rule, ...] = (
             "Every session of the SIS lies in the past.",
             "Share the current school year in {sis}.",
         ),
+        (
+            "long_over",
+            "error",
+            "Every session of the SIS has been over for longer than any holidays: these are the data of another year.",
+            "Share the current school year in {sis}.",
+        ),
+        (
+            "not_active",
+            "warning",
+            "The session is marked inactive or tobedeleted, and active classes lie in it; they keep their lists.",
+            "Correct the session's status in {sis}, or end its classes there.",
+        ),
     ),
     *_rules(
         "courses",
@@ -192,6 +204,30 @@ RULES: tuple[Rule, ...] = (
             "The user is at an org that the SIS does not list: it becomes no school, and whoever is here keeps their schools.",
             "Share the org in {sis}, or correct the user's org.",
         ),
+        (
+            "role_dates",
+            "warning",
+            "A role's begin or end is no date, or it ends before it begins; it counts as a role without limit.",
+            "Correct the dates of the role in {sis}.",
+        ),
+        (
+            "role_ended",
+            "warning",
+            "Every role of the user has ended, so they count as gone.",
+            "If they still belong there, correct the end of their role in {sis}; else disable or remove the user.",
+        ),
+        (
+            "role_not_begun",
+            "warning",
+            "The user's role begins later: nobody is created or restored for it until then, and whoever is here stays.",
+            "Nothing, if it is meant; else correct the begin of the role in {sis}.",
+        ),
+        (
+            "roles_all_ended",
+            "critical",
+            "The roles of all users have ended: these are the data of a year that is over.",
+            "Share the current school year in {sis}, or correct the ends of the roles.",
+        ),
         ("email_malformed", "warning", "The user's e-mail address is none.", "Correct the address in {sis}."),
     ),
     *_rules(
@@ -241,6 +277,24 @@ RULES: tuple[Rule, ...] = (
             "warning",
             "Begin or end is no date, or the end lies before the beginning.",
             "Correct the dates in {sis}.",
+        ),
+        (
+            "not_begun",
+            "warning",
+            "The enrollment begins later, though its class has begun: they join its lists on that day.",
+            "Nothing, if it is meant; else correct the begin of the enrollment in {sis}.",
+        ),
+        (
+            "teacher_as_student",
+            "warning",
+            "Somebody who is no student is enrolled as one; they are a member of the class's lists like any other.",
+            "If they teach the class, correct the role of the enrollment in {sis}.",
+        ),
+        (
+            "student_as_teacher",
+            "warning",
+            "A student is enrolled as teacher; a student manages no list, so the lists are made without them.",
+            "Correct the role of the enrollment, or of the user, in {sis}.",
         ),
     ),
     *[

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import pandas as pd
 
 from include.mingasync.oneroster.records import PARENT_ROLES
 from include.mingasync.quality.catalogue import BY_ID
-from include.mingasync.rosters.people import ROLE_OF, known_orgs
+from include.mingasync.rosters.dates import in_order
+from include.mingasync.rosters.lists import not_begun
+from include.mingasync.rosters.people import ROLE_OF, known_orgs, no_role_counts, roles_here
 
 Frames = Mapping[str, pd.DataFrame]
 _STATUSES = ("active", "inactive", "tobedeleted")
@@ -17,11 +21,10 @@ _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _KNOWN_ROLES = frozenset(ROLE_OF) | PARENT_ROLES
 
 
-def record_checks(frames: Frames) -> dict[str, pd.DataFrame]:
-    """Per collection, a boolean column per rule of single records: true where the record keeps it."""
+def record_checks(frames: Frames, night: dt.date) -> dict[str, pd.DataFrame]:
+    """Per collection, a boolean column per rule of single records: true where the record keeps it on a night."""
     checks = {name: _common(frame) for name, frame in frames.items()}
-    sessions = frames["academicSessions"]
-    checks["academicSessions"]["dates"] = _in_order(sessions, "start_date", "end_date", required=True)
+    _check_sessions(frames, checks["academicSessions"])
     for name, link, target, rule in (
         ("orgs", "parent_id", "orgs", "parent_unknown"),
         ("academicSessions", "parent_id", "academicSessions", "parent_unknown"),
@@ -31,8 +34,8 @@ def record_checks(frames: Frames) -> dict[str, pd.DataFrame]:
         checks[name][rule] = _known(frames[name], link, frames[target]) | ~live(frames[name])
     _check_classes(frames, checks["classes"])
     orgs = frames["orgs"]
-    _check_users(frames["users"], set().union(*known_orgs(orgs[kept(checks["orgs"], "orgs")])), checks["users"])
-    _check_enrollments(frames, checks)
+    _check_users(frames["users"], set().union(*known_orgs(orgs[kept(checks["orgs"], "orgs")])), night, checks["users"])
+    _check_enrollments(frames, checks, night)
     return checks
 
 
@@ -102,6 +105,13 @@ def _in_order(frame: pd.DataFrame, first: str, last: str, required: bool) -> pd.
     return readable & ~(end < start)
 
 
+def _check_sessions(frames: Frames, checks: pd.DataFrame) -> None:
+    sessions, classes = frames["academicSessions"], frames["classes"]
+    checks["dates"] = _in_order(sessions, "start_date", "end_date", required=True)
+    used = {term for own in lists(classes.loc[live(classes), "term_ids"]) for term in own}
+    checks["not_active"] = ~sessions["sourced_id"].isin(used) | ~_sure(sessions["status"].isin(["inactive", "tobedeleted"]))
+
+
 def _check_classes(frames: Frames, checks: pd.DataFrame) -> None:
     classes = frames["classes"]
     leaving, own = ~live(classes), lists(classes["term_ids"])
@@ -111,13 +121,19 @@ def _check_classes(frames: Frames, checks: pd.DataFrame) -> None:
     checks["terms_none"] = pd.Series([len(ids) > 0 for ids in own], index=classes.index, dtype=bool) | leaving
 
 
-def _check_users(users: pd.DataFrame, orgs: set[str], checks: pd.DataFrame) -> None:
+def _check_users(users: pd.DataFrame, orgs: set[str], night: dt.date, checks: pd.DataFrame) -> None:
     leaving = ~live(users) | _sure(users["enabled"].eq(False))
     roles = [[str(role).strip().lower() for role in own if role] for own in lists(users["roles"])]
     known = pd.Series([any(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
     every = pd.Series([all(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
     checks["role_unknown"] = known | leaving
     checks["role_partly_unknown"] = every | ~known | leaving
+    dates = zip(lists(users["role_begin_dates"]), lists(users["role_end_dates"]), strict=True)
+    ordered = [all(in_order(*one) for one in zip_longest(begins, ends)) for begins, ends in dates]
+    checks["role_dates"] = pd.Series(ordered, index=users.index, dtype=bool) | leaving
+    why = pd.Series(no_role_counts(users, night), index=users.index, dtype="string")
+    for reason in ("role_ended", "role_not_begun"):
+        checks[reason] = ~_sure(why.eq(reason)) | leaving
     named = [
         {org for org in (*own, *by_role) if org}
         for own, by_role in zip(lists(users["org_ids"]), lists(users["role_org_ids"]), strict=True)
@@ -153,7 +169,7 @@ def _of_one(values: pd.Series, human: pd.Series) -> pd.Series:
     return ~values.isin(set(pairs.loc[pairs["value"].duplicated(keep=False), "value"]))
 
 
-def _check_enrollments(frames: Frames, checks: dict[str, pd.DataFrame]) -> None:
+def _check_enrollments(frames: Frames, checks: dict[str, pd.DataFrame], night: dt.date) -> None:
     enrollments, own = frames["enrollments"], checks["enrollments"]
     leaving = ~live(enrollments)
     for link, resource, name in (("user_id", "users", "user"), ("class_id", "classes", "class")):
@@ -167,6 +183,13 @@ def _check_enrollments(frames: Frames, checks: dict[str, pd.DataFrame]) -> None:
     begin, end = day(enrollments["begin_date"]), day(enrollments["end_date"])
     outside = (begin > day(enrollments["class_id"].map(last))) | (end < day(enrollments["class_id"].map(first)))
     own["outside_terms"] = ~outside | leaving
+    own["not_begun"] = pd.Series(~not_begun(enrollments, frames["classes"], frames["academicSessions"], night), enrollments.index)
+    own["not_begun"] |= leaving
+    users = frames["users"].drop_duplicates("sourced_id", keep="last")
+    role_here = pd.Series(roles_here(users, night), index=users["sourced_id"], dtype="string")
+    person, place = enrollments["user_id"].map(role_here), enrollments["role"].str.strip().str.lower()
+    own["teacher_as_student"] = ~(_sure(place.eq("student")) & _sure(person.ne("student"))) | leaving
+    own["student_as_teacher"] = ~(_sure(place.eq("teacher")) & _sure(person.eq("student"))) | leaving
 
 
 def _spans(frames: Frames) -> tuple[pd.Series, pd.Series]:

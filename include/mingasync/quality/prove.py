@@ -55,7 +55,7 @@ def prove(
     ``previous_rows`` are the sizes of the last good night, ``known_until`` is the end of the latest session known by then.
     """
     frames = {name: typed(frame, name).reset_index(drop=True) for name, frame in frames.items()}
-    checks = record_checks(frames)
+    checks = record_checks(frames, night)
     issues: list[Issue] = []
     for fault in whole_faults(frames, checks, night, previous_rows or {}, known_until):
         told = _issue(BY_ID[fault.rule], None, sis_name)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from include.mingasync.quality.checks import Frames, day, lists, live
 from include.mingasync.rosters.grades import known_grade
+from include.mingasync.rosters.people import ROLE_OF
 
 #: What every record must have; one record may lack it, all of them may not.
 _NEEDED = {
@@ -22,6 +23,8 @@ _NEEDED = {
 }
 #: Fewer records than this prove nothing about a column, or about a collection that shrank.
 _ENOUGH = 5
+#: Days after the last session within which the next year's may still be missing.
+_LONGEST_HOLIDAYS = 120
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,12 @@ def whole_faults(
         before = previous_rows.get(name) or 0
         if before >= _ENOUGH and 2 * len(frame) < before:
             faults.append(Fault(f"{name}.halved", f"{len(frame)} now, {before} then."))
-    return [*faults, *_roles(frames["users"]), *_year(frames["academicSessions"], night, known_until), *_grades(frames)]
+    return [
+        *faults,
+        *_roles(frames["users"], checks["users"]),
+        *_year(frames["academicSessions"], night, known_until),
+        *_grades(frames),
+    ]
 
 
 def _empty_columns(name: str, frame: pd.DataFrame) -> Iterator[Fault]:
@@ -59,13 +67,20 @@ def _empty_columns(name: str, frame: pd.DataFrame) -> Iterator[Fault]:
             yield Fault(f"{name}.column_empty", f"Column {column}, {len(here)} records.")
 
 
-def _roles(users: pd.DataFrame) -> Iterator[Fault]:
+def _roles(users: pd.DataFrame, checks: pd.DataFrame) -> Iterator[Fault]:
     if len(users) and not any(any(roles) for roles in lists(users["roles"])):
         yield Fault("users.no_roles")
+    folded = [{str(role).strip().lower() for role in own} for own in lists(users["roles"])]
+    rostered = pd.Series([not ROLE_OF.keys().isdisjoint(own) for own in folded], index=users.index, dtype=bool)
+    here = int((rostered & live(users) & ~users["enabled"].eq(False).fillna(False).astype(bool)).sum())
+    ended = int((~checks["role_ended"]).sum())
+    if ended >= _ENOUGH and ended == here:
+        yield Fault("users.roles_all_ended", f"{ended} users.")
 
 
 def _year(sessions: pd.DataFrame, night: dt.date, known_until: dt.date | None) -> Iterator[Fault]:
-    """Sessions that are all over: a warning, for a district may read old data on purpose, unless a later year was here before."""
+    """Sessions that are all over: a warning, for a district may read old data on purpose, unless a later year was here before;
+    after the longest holidays it is an error, so that no run on such data counts as good."""
     ends = day(sessions.loc[live(sessions), "end_date"]).dropna()
     if ends.empty:
         return
@@ -74,6 +89,8 @@ def _year(sessions: pd.DataFrame, night: dt.date, known_until: dt.date | None) -
         yield Fault("academicSessions.wrong_year", f"The last one ended {ago} days ago.")
     elif ago > 0:
         yield Fault("academicSessions.over")
+        if ago > _LONGEST_HOLIDAYS:
+            yield Fault("academicSessions.long_over", f"The last one ended {ago} days ago.")
 
 
 def _grades(frames: Frames) -> Iterator[Fault]:

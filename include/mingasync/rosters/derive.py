@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
 
 #: Names of the derived tables, each staged under the same name by directory/sql/10_stage.sql.
-DERIVED = ("people", "gone", "set_aside", "lists", "members", "unlisted", "kept", "schools", "terms")
+DERIVED = ("people", "gone", "waiting", "set_aside", "lists", "members", "unlisted", "kept", "schools", "terms")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def derive(snapshot: Snapshot, district: District, settings: Settings, night: dt
         classes=_without(snapshot.frame("classes"), out.get("classes")),
         enrollments=_without(enrollments, out.get("enrollments")),
     )
-    people = people_from(snapshot.frame("users"), rosters.orgs, district.schools, tuple(out.get("users", ())))
+    people = people_from(snapshot.frame("users"), rosters.orgs, district.schools, tuple(out.get("users", ())), night=night)
     if district.schools:
         at = rosters.classes["school_id"].isin(set(district.schools))
         rosters = Rosters(rosters.orgs, rosters.sessions, rosters.courses, rosters.classes[at], rosters.enrollments)
@@ -51,6 +51,7 @@ def derive(snapshot: Snapshot, district: District, settings: Settings, night: dt
     for name, frame in {
         "people": people.present,
         "gone": people.gone,
+        "waiting": people.waiting,
         "set_aside": set_aside[["resource", "sourced_id"]],
         "lists": lists.lists,
         "members": lists.members,

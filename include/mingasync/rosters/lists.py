@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from include.mingasync.rosters.dates import days
 from include.mingasync.rosters.frames import sorted_once, typed
 from include.mingasync.rosters.grades import grade_code, grade_title
 from include.mingasync.rosters.names import apart
@@ -16,6 +17,7 @@ from include.mingasync.rosters.people import People, _lists
 from include.mingasync.settings import SchoolSettings, Settings
 
 LIST_COLUMNS = ("k", "kind", "school_id", "source_id", "name", "term_ids", "grades", "public", "owner_n")
+_NEVER = pd.Timestamp("2200-01-01")
 _ROLE_TITLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", "admin": "Admins"}
 
 
@@ -59,7 +61,7 @@ def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.d
     classes = _described(rosters)
     by_school = {school: settings.for_school(school) for school in _schools_of(classes, people)}
     selected, reasons = _selected(classes, by_school)
-    rolls = _rolls(rosters.enrollments, classes, people, night)
+    rolls = _rolls(rosters, classes, people, night)
     school_names = rosters.orgs.drop_duplicates("sourced_id").set_index("sourced_id")["name"].astype("string")
     term_titles = rosters.sessions.drop_duplicates("sourced_id").set_index("sourced_id")["title"].astype("string")
 
@@ -167,33 +169,62 @@ class _Rolls:
     teachers: pd.DataFrame
 
 
-def _rolls(enrollments: pd.DataFrame, classes: pd.DataFrame, people: People, night: dt.date) -> _Rolls:
-    active = enrollments["status"].eq("active").fillna(False).to_numpy(dtype=bool)
+def _rolls(rosters: Rosters, classes: pd.DataFrame, people: People, night: dt.date) -> _Rolls:
+    enrollments = rosters.enrollments
     at = pd.Index(classes["sourced_id"]).get_indexer(enrollments["class_id"])
     place = people.ids.index.get_indexer(enrollments["user_id"])
     n = np.where(place >= 0, people.ids.to_numpy()[np.maximum(place, 0)] if len(people.ids) else -1, -1)
-    held = active & (at >= 0) & (n >= 0) & ~_dropped(enrollments, classes, at, night)
-    role = enrollments["role"].str.lower()
-    rolls = {}
-    for name in ("student", "teacher"):
-        chosen = held & role.eq(name).fillna(False).to_numpy(dtype=bool)
-        rolls[name] = _distinct(at[chosen], n[chosen])
-    return _Rolls(students=rolls["student"], teachers=rolls["teacher"])
+    held = _active(enrollments) & (at >= 0) & (n >= 0) & ~_dropped(enrollments, classes, at, night)
+    held &= ~not_begun(enrollments, classes, rosters.sessions, night)
+    role = enrollments["role"].str.strip().str.lower()
+    chosen = held & role.eq("student").fillna(False).to_numpy(dtype=bool)
+    students = _distinct(at[chosen], n[chosen])
+    # A student manages no list, whatever the enrollment says.
+    is_student = np.append(people.present["role"].eq("student").to_numpy(dtype=bool), False)
+    chosen = held & role.eq("teacher").fillna(False).to_numpy(dtype=bool) & ~is_student[n]
+    return _Rolls(students=students, teachers=_distinct(at[chosen], n[chosen]))
 
 
 def _dropped(enrollments: pd.DataFrame, classes: pd.DataFrame, at: np.ndarray, night: dt.date) -> np.ndarray:
     """Which enrollments ended before their class did: that person dropped the class.
 
     An end that is also everybody's end (the term's) drops nobody: whether a past term is shown is the district's choice of
-    terms, not the calendar's.
+    terms, not the calendar's. An end that is no date is none.
     """
-    ended: np.ndarray = (enrollments["end_date"] <= night.isoformat()).fillna(False).to_numpy(dtype=bool)
+    ends = days(enrollments["end_date"])
+    ended: np.ndarray = (ends <= pd.Timestamp(night)).to_numpy(dtype=bool)
     if not ended.any():
         return ended
-    ends = enrollments["end_date"].astype("string").fillna("9999-12-31")
-    last = ends.groupby(at).transform("max")
+    ends = ends.fillna(_NEVER)
+    # What was deleted says nothing of the class.
+    last = ends.where(_active(enrollments)).groupby(at).transform("max")
     early: np.ndarray = ended & (ends < last).to_numpy(dtype=bool)
     return early
+
+
+def not_begun(enrollments: pd.DataFrame, classes: pd.DataFrame, sessions: pd.DataFrame, night: dt.date) -> np.ndarray:
+    """Which enrollments are still to begin though their class has begun: that person joins on the day.
+
+    A class has begun with the first of its terms, or with anybody's enrollment. One that has not shows everybody, for a
+    district may choose a term that is still to come. A begin that is no date is none.
+    """
+    begins = days(enrollments["begin_date"])
+    later: np.ndarray = (begins > pd.Timestamp(night)).to_numpy(dtype=bool)
+    if not later.any():
+        return later
+    started = set(sessions.loc[(days(sessions["start_date"]) <= pd.Timestamp(night)).to_numpy(dtype=bool), "sourced_id"])
+    own = pd.Series(
+        [not started.isdisjoint(terms) for terms in _lists(classes["term_ids"])], index=classes["sourced_id"], dtype=bool
+    )
+    by_term = enrollments["class_id"].isin(set(own.index[own]))
+    by_others = enrollments["class_id"].isin(set(enrollments.loc[~later & _active(enrollments), "class_id"].dropna()))
+    late: np.ndarray = later & (by_term | by_others).to_numpy(dtype=bool)
+    return late
+
+
+def _active(frame: pd.DataFrame) -> np.ndarray:
+    active: np.ndarray = frame["status"].eq("active").fillna(False).to_numpy(dtype=bool)
+    return active
 
 
 def _distinct(left: np.ndarray, right: np.ndarray, names: tuple[str, str] = ("at", "n")) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from include.mingasync.oneroster.records import PARENT_ROLES
+from include.mingasync.rosters.dates import period
 from include.mingasync.rosters.digests import digests
 from include.mingasync.rosters.frames import typed
 
@@ -65,25 +67,38 @@ class People:
     without and with the parent contact). ``school_ids`` are those that are certain; ``unsure_org_ids`` the orgs that a record
     names and the SIS does not list, a blank one where a record names none at all: of those nothing is known, so that whoever is
     here keeps the schools they have. ``maybe_outside``: so little is known that they may be at no rostered school.
-    ``gone``: sourced_id and reason, one of ``tobedeleted``, ``inactive``, ``disabled``, ``left_school``.
+    ``gone``: sourced_id and reason, one of ``tobedeleted``, ``inactive``, ``disabled``, ``role_ended``, ``left_school``.
+    ``waiting``: who is neither here nor gone: sourced_id, reason, role, school_id (of several the first); the reason is
+    ``role_not_begun``, or ``role_unknown`` where the only role that counts is none that OneRoster knows.
     ``ids``: sourced_id -> n for every record of a present human.
     """
 
     present: pd.DataFrame
     gone: pd.DataFrame
+    waiting: pd.DataFrame
     ids: pd.Series
 
 
-def people_from(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str] = (), set_aside: Sequence[str] = ()) -> People:
-    """The people in a snapshot's users, without those set aside; ``rostered`` limits them to some schools."""
+_WAITING = ["sourced_id", "reason", "role", "school_id"]
+
+
+def people_from(
+    users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str] = (), set_aside: Sequence[str] = (), *, night: dt.date
+) -> People:
+    """The people in a snapshot's users on a night, without those set aside; ``rostered`` limits them to some schools."""
     users, orgs = typed(users, "users"), typed(orgs, "orgs")
     users = users[~users["sourced_id"].isin(set(set_aside))].drop_duplicates("sourced_id", keep="last")
-    parents = users[_only_parents(users)]
-    users = users[~users.index.isin(parents.index)].reset_index(drop=True)
+    users = users.assign(periods=_periods(users, night))
+    only_parents = _only_parents(users)
+    parents = users[only_parents & pd.Series(["now" in own for own in users["periods"]], index=users.index, dtype=bool)]
+    users = users[~only_parents].reset_index(drop=True)
     schools, unsure = _schools(users, orgs, rostered)
-    users = users.assign(role=_roles(users), school_ids=schools, unsure_org_ids=unsure).dropna(subset=["role"])
+    users = users.assign(
+        role=roles_here(users, night), counts=no_role_counts(users, night), school_ids=schools, unsure_org_ids=unsure
+    ).dropna(subset=["role"])
     gone = _gone(users)
-    here = users[gone.isna()]
+    waits = gone.isna() & users["counts"].isin(["role_not_begun", "role_unknown"])
+    here = users[gone.isna() & ~waits]
     present = _one_row_a_human(_with_contacts(_trimmed(here), parents))
     present["maybe_outside"] = [
         bool(rostered) and not at and bool(unknown)
@@ -94,11 +109,30 @@ def people_from(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]
         digest=digests(present, [column for column in said if column not in _PARENT]), digest_with_parent=digests(present, said)
     )
     ids = present[["n", "sourced_ids"]].explode("sourced_ids").set_index("sourced_ids")["n"]
+    first = [at[0] if at else None for at in _lists(users["school_ids"])]
     return People(
         present=present[list(COLUMNS)],
         gone=pd.DataFrame({"sourced_id": users["sourced_id"], "reason": gone}).dropna().reset_index(drop=True),
+        waiting=users.assign(school_id=first, reason=users["counts"]).loc[waits, _WAITING].reset_index(drop=True),
         ids=ids.astype("int32"),
     )
+
+
+def _periods(users: pd.DataFrame, night: dt.date) -> list[list[str]]:
+    """Where the night lies to the period of each role of each user: now, over or later."""
+    made: list[list[str]] = []
+    known: dict[tuple[str | None, str | None], str] = {}
+    for roles, begins, ends in zip(
+        _lists(users["roles"]), _lists(users["role_begin_dates"]), _lists(users["role_end_dates"]), strict=True
+    ):
+        own = []
+        for place in range(len(roles)):
+            dates = (begins[place] if place < len(begins) else None, ends[place] if place < len(ends) else None)
+            if dates not in known:
+                known[dates] = period(*dates, night)
+            own.append(known[dates])
+        made.append(own)
+    return made
 
 
 def _only_parents(users: pd.DataFrame) -> pd.Series:
@@ -118,18 +152,47 @@ def _is_nan(value: object) -> bool:
     return isinstance(value, float) or value is pd.NA
 
 
-def _roles(users: pd.DataFrame) -> list[str | None]:
-    return [_role(roles, types) for roles, types in zip(_lists(users["roles"]), _lists(users["role_types"]), strict=True)]
+def roles_here(users: pd.DataFrame, night: dt.date) -> list[str | None]:
+    """The role of each user here, of those whose period the night lies in; None for who has none that counts anywhere.
+
+    Where no role's period does, the role is that of all: the record is of somebody who was, or will be, here.
+    """
+    periods = users["periods"] if "periods" in users else _periods(users, night)
+    return [
+        _role(roles, types, own)
+        for roles, types, own in zip(_lists(users["roles"]), _lists(users["role_types"]), periods, strict=True)
+    ]
 
 
-def _role(roles: Sequence[str], types: Sequence[str]) -> str | None:
+def _role(roles: Sequence[str], types: Sequence[str], periods: Sequence[str]) -> str | None:
     """The role here: the primary one, else the weightiest; being a parent as well changes nothing."""
     if len(roles) == 1:
         return ROLE_OF.get(roles[0].strip().lower()) if roles[0] else None
     mapped = [(ROLE_OF.get(str(role).strip().lower()), place) for place, role in enumerate(roles)]
     known = [(role, place) for role, place in mapped if role]
+    known = [(role, place) for role, place in known if periods[place] == "now"] or known
     primary = [(role, place) for role, place in known if place < len(types) and str(types[place]).lower() == "primary"]
     return min((role for role, _ in primary or known), key=_RANK.__getitem__, default=None)
+
+
+def no_role_counts(users: pd.DataFrame, night: dt.date) -> list[str | None]:
+    """Why no role of each user counts on a night: ``role_ended``, ``role_not_begun``, ``role_unknown``; None where one does."""
+    why: list[str | None] = []
+    periods_of = users["periods"] if "periods" in users else _periods(users, night)
+    for roles, periods in zip(_lists(users["roles"]), periods_of, strict=True):
+        if all(one == "now" for one in periods):
+            why.append(None)
+            continue
+        folded = [str(role).strip().lower() for role in roles]
+        own = {one for role, one in zip(folded, periods, strict=True) if role in ROLE_OF}
+        others = {one for role, one in zip(folded, periods, strict=True) if role not in ROLE_OF and role not in PARENT_ROLES}
+        if "now" in own or not own:
+            why.append(None)
+        elif "now" in others:
+            why.append("role_unknown")
+        else:
+            why.append("role_not_begun" if "later" in own else "role_ended")
+    return why
 
 
 def known_orgs(orgs: pd.DataFrame) -> tuple[set[str], set[str]]:
@@ -159,8 +222,13 @@ def _schools(
     certain = wanted - above if wanted else listed
     schools: list[list[str] | None] = []
     unsure: list[Sequence[str]] = []
-    for own, by_role in zip(_lists(users["org_ids"]), _lists(users["role_org_ids"]), strict=True):
+    for own, by_role, periods in zip(_lists(users["org_ids"]), _lists(users["role_org_ids"]), users["periods"], strict=True):
         every = dict.fromkeys(org for org in (*own, *by_role) if org)
+        if "now" in periods and ("over" in periods or "later" in periods):
+            # An org at which no role counts tonight does not either.
+            now = {org for org, one in zip(by_role, periods, strict=False) if one == "now"}
+            for org in {*by_role} - now:
+                every.pop(org, None)
         at = [org for org in every if org in certain]
         unknown = [org for org in every if org not in listed and org not in above and org not in wanted] if every else _NO_ORG
         elsewhere = bool(wanted) and not at and not unknown and any(org in listed for org in every)
@@ -173,6 +241,7 @@ def _gone(users: pd.DataFrame) -> pd.Series:
     """Why each user is not here, null for who is."""
     reason = pd.Series(pd.NA, index=users.index, dtype="string")
     reason = reason.mask(users["school_ids"].isna(), "left_school")
+    reason = reason.mask(users["counts"].eq("role_ended").fillna(False).astype(bool), "role_ended")
     reason = reason.mask(users["enabled"].eq(False).fillna(False).astype(bool), "disabled")
     reason = reason.mask(users["status"].eq("inactive").fillna(False).astype(bool), "inactive")
     return reason.mask(users["status"].eq("tobedeleted").fillna(False).astype(bool), "tobedeleted")

@@ -158,12 +158,13 @@ class Directory:
             classes=sis.frame("classes"),
             enrollments=sis.frame("enrollments"),
         )
-        people = people_from(sis.frame("users"), rosters.orgs, self.rostered, out)
+        people = people_from(sis.frame("users"), rosters.orgs, self.rostered, out, night=night)
         kept_frame = pd.DataFrame(list(kept), columns=["class_id", "user_id"], dtype="string")
         lists = lists_from(rosters, people, Settings.model_validate(self.settings), night, kept_frame)
         frames: Mapping[str, pd.DataFrame] = {
             "people": people.present,
             "gone": people.gone,
+            "waiting": people.waiting,
             "set_aside": pd.DataFrame({"resource": ["users"] * len(out), "sourced_id": out}, dtype="string"),
             "lists": lists.lists,
             "members": lists.members,

@@ -19,8 +19,9 @@ _refs = st.none() | st.lists(_ref | st.none(), max_size=3)
 _texts = st.none() | st.lists(_text, max_size=3)
 _yes = {"1.1": st.sampled_from(["true", "false", "True", " no ", "maybe", "", None]), "1.2": st.booleans() | st.none()}
 _role = st.fixed_dictionaries(
-    {}, optional={"role": st.sampled_from(["student", "Parent", "guardian ", None, ""]), "roleType": _text, "org": _ref}
-)
+    {}, optional={"role": st.sampled_from(["student", "Parent", "guardian ", None, ""]), "roleType": _text, "org": _ref,
+                  "beginDate": _text, "endDate": _text},
+)  # fmt: skip
 
 
 def _records(version: str) -> dict[str, st.SearchStrategy[Any]]:

@@ -317,6 +317,32 @@ def test_a_delta_of_roles_keeps_the_roles_it_does_not_name(tmp_path: Path) -> No
     ]
 
 
+def _periods(rows: list[dict[str, Any]]) -> list[list[tuple[str | None, ...]]]:
+    columns = ("roles", "role_org_ids", "role_begin_dates", "role_end_dates")
+    return [list(zip(*(row[name] for name in columns), strict=True)) for row in rows]
+
+
+def test_a_role_keeps_its_dates_and_a_delta_changes_the_one_it_is_about(tmp_path: Path) -> None:
+    users = "sourcedId,enabledUser,givenName,familyName\nu1,true,A,B\n"
+    head = "sourcedId,status,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId\n"
+    roles = (
+        "r1,,u1,primary,teacher,2026-08-17,2026-12-18,s1\nr2,,u1,secondary,teacher,2027-01-05,,s1\nr3,,u1,secondary,aide,,,s2\n"
+    )
+    rows, _, before = read(small(tmp_path, users=users, roles=head + roles), "users", tmp_path, run="whole")
+    spring, aide = ("teacher", "s1", "2027-01-05", None), ("aide", "s2", None, None)
+    assert _periods(rows) == [[("teacher", "s1", "2026-08-17", "2026-12-18"), spring, aide]]
+    change = "r1,active,u1,primary,teacher,2026-08-17,2026-11-20,s1\nr3,active,u1,secondary,aide,,2026-11-30,s2\n"
+    manifest = "propertyName,value\nfile.users,delta\nfile.roles,delta\n"
+    bundle = small(tmp_path, users=users.replace("u1,true,A,B\n", ""), roles=head + change, manifest=manifest)
+    rows, _, changed = read(bundle, "users", tmp_path, run="changed", previous=before)
+    assert _periods(rows) == [[("teacher", "s1", "2026-08-17", "2026-11-20"), spring, ("aide", "s2", None, "2026-11-30")]]
+    gone = "r1,tobedeleted,u1,primary,teacher,2026-08-17,,s1\nr9,tobedeleted,u1,primary,teacher,2020-01-01,,s1\n"
+    bundle = small(tmp_path, users=users.replace("u1,true,A,B\n", ""), roles=head + gone, manifest=manifest)
+    rows, _, _ = read(bundle, "users", tmp_path, run="gone", previous=changed)
+    # What was deleted long ago is not the role that is left.
+    assert _periods(rows) == [[spring, ("aide", "s2", None, "2026-11-30")]]
+
+
 def test_a_delta_does_not_forget_that_rows_of_the_snapshot_before_had_no_id(tmp_path: Path) -> None:
     nameless = _BASE + ",,true,s1,student,x,A,B\n"
     _, monday, last = read(small(tmp_path, users=nameless), "users", tmp_path, run="monday")

@@ -46,6 +46,8 @@ class Dirt:
     severity: str
     sourced_id: str | None = None
     says: str = ""
+    #: the users of whom the dirt really says that they are gone
+    gone: tuple[str, ...] = ()
 
 
 def change(collection: str, place: int, **values: Any) -> Callable[[Rows], Any]:
@@ -84,6 +86,12 @@ FORTY = [
     Dirt("one of two roles odd", change("users", 0, roles=["student", "wizard"]), "users.role_partly_unknown", W, "u0"),
     Dirt("user without school", change("users", 0, org_ids=[]), "users.org_missing", W, "u0"),
     Dirt("user at an org that is not listed", change("users", 0, org_ids=["S1", "S9"]), "users.org_unknown", W, "u0"),
+    Dirt("a role with bad dates", change("users", 0, role_end_dates=["soon"]), "users.role_dates", W, "u0"),
+    Dirt("a role that ends before it begins", change("users", 0, role_begin_dates=["2026-11-01"], role_end_dates=["2026-10-01"]),
+         "users.role_dates", W, "u0"),
+    Dirt("a role that has ended", change("users", 0, role_end_dates=["2026-11-23"]), "users.role_ended", W, "u0", gone=("u0",)),
+    Dirt("a role that is still to begin", change("users", 0, role_begin_dates=["2026-11-25"]), "users.role_not_begun", W, "u0"),
+    Dirt("all roles have ended", change_all("users", role_end_dates=["2026-06-30"]), "users.roles_all_ended", C, says="8 users."),
     Dirt("malformed e-mail", change("users", 0, email="not an address"), "users.email_malformed", W, "u0"),
     Dirt("one e-mail for two", change("users", 0, email="U1@example.org"), "users.email_shared", W, says="2 records: "),
     Dirt("one username for two", change("users", 0, username="USER.u1"), "users.username_shared", W, says="(u0, u1)"),
@@ -101,6 +109,7 @@ FORTY = [
     Dirt("terms all past", change_all("academicSessions", start_date="2026-01-01", end_date="2026-10-30"), "academicSessions.over", W),
     Dirt("last year's terms", change_all("academicSessions", start_date="2025-08-01", end_date="2026-06-01"),
          "academicSessions.wrong_year", C, says="176 days ago."),
+    Dirt("term that is no longer active", change("academicSessions", 1, status="inactive"), "academicSessions.not_active", W, "T1"),
     Dirt("course with unknown org", change("courses", 0, org_id="S9"), "courses.org_unknown", W, "K1"),
     Dirt("course with unknown grade", change("courses", 0, grades=["Upper"]), "courses.grade_unknown", W, says="1 record with 'Upper'."),
     Dirt("class without school", change("classes", 0, school_id=None), "classes.school_missing", E, "C0", "7 enrollments wait for C0."),
@@ -117,6 +126,9 @@ FORTY = [
     Dirt("enrollment with bad dates", change("enrollments", 0, begin_date="soon"), "enrollments.dates", W, "C0/u0"),
     Dirt("enrollment outside its terms", change("enrollments", 0, begin_date="2027-03-01"), "enrollments.outside_terms", W, "C0/u0"),
     Dirt("enrollment with odd role", change("enrollments", 0, role="owner"), "enrollments.role_unknown", W, "C0/u0"),
+    Dirt("enrollment that is still to begin", change("enrollments", 0, begin_date="2026-12-01"), "enrollments.not_begun", W, "C0/u0"),
+    Dirt("a teacher enrolled as student", add("enrollments", enrollment("C1", "t1")), "enrollments.teacher_as_student", W, "C1/t1"),
+    Dirt("a student enrolled as teacher", change("enrollments", 0, role="teacher"), "enrollments.student_as_teacher", W, "C0/u0"),
     Dirt("no enrollment has a user", change_all("enrollments", user_id=None), "enrollments.column_empty", C, says="Column user_id"),
     Dirt("most users gone", lambda rows: rows["users"].__delitem__(slice(2, None)), "users.halved", W, says="2 now, 8 then."),
 ]

@@ -37,7 +37,16 @@ def test_old_data_are_no_fault_of_a_district_that_never_had_newer() -> None:
         session.update(start_date="2021-08-23", end_date="2022-05-27")
     findings = prove(frames(rows), night=NIGHT, sis_name="generic")
     assert findings.counts["critical"] == 0
-    assert "academicSessions.over" in set(findings.issues["rule"])
+    assert {"academicSessions.over", "academicSessions.long_over"} <= set(findings.issues["rule"])
+
+
+@pytest.mark.parametrize(("ended", "errors"), [("2026-07-27", 0), ("2026-07-26", 1)])
+def test_after_the_longest_holidays_old_data_are_no_good_night(ended: str, errors: int) -> None:
+    rows = clean()
+    for session in rows["academicSessions"]:
+        session.update(start_date="2025-08-23", end_date=ended)
+    findings = prove(frames(rows), night=NIGHT, sis_name="generic")
+    assert findings.counts == {"critical": 0, "error": errors, "warning": 1} and findings.set_aside.empty
 
 
 def test_a_clean_district_has_no_issues() -> None:
@@ -145,7 +154,7 @@ def test_nothing_shared_but_people_is_fine() -> None:
 
 
 def test_every_rule_has_a_kind_of_dirt_or_is_the_same_rule_of_another_collection() -> None:
-    thrown = {dirt.rule.split(".")[1] for dirt in FORTY} | {"unreadable"}
+    thrown = {dirt.rule.split(".")[1] for dirt in FORTY} | {"unreadable", "long_over"}
     assert {rule.split(".")[1] for rule in BY_ID} <= thrown
     assert {rule.resource for rule in BY_ID.values()} == set(COLUMNS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from typing import Any
 
@@ -25,13 +26,16 @@ def plain_lists(  # noqa: PLR0912 (long and simple is its purpose)
     class_lists: bool,
     auto: dict[str, bool],
     courses: list[Record] | None = None,
+    sessions: list[Record] | None = None,
+    night: dt.date = dt.date(2026, 11, 24),
 ) -> PlainLists:
     """Every list of a district whose schools share one set of settings."""
     lists: PlainLists = defaultdict(lambda: (set(), set()))
-    people = {u["sourcedId"]: u for u in users if _is_here(u)}
-    role = {one: _ROLES[u["roles"][0]["role"]] for one, u in people.items()}
+    people = {u["sourcedId"]: u for u in users if _is_here(u, night)}
+    role = {one: _role(u, night) for one, u in people.items()}
+    starts = {one["sourcedId"]: _date(one.get("startDate")) for one in sessions or []}
     for one, user in people.items():
-        for school in _schools(user) & schools:
+        for school in _schools(user, night) & schools:
             if auto["role"]:
                 lists["role", school, role[one]][0].add(one)
             if auto["grade"] and role[one] == "student":
@@ -47,13 +51,20 @@ def plain_lists(  # noqa: PLR0912 (long and simple is its purpose)
             spelled[subject.casefold()] = min(subject, spelled.get(subject.casefold(), subject))
     for klass in followed:
         at = klass["school"]["sourcedId"]
-        roll = [
-            e
-            for e in enrollments
-            if e["status"] == "active" and e["class"]["sourcedId"] == klass["sourcedId"] and e["user"]["sourcedId"] in people
-        ]
+        own = [e for e in enrollments if e["status"] == "active" and e["class"]["sourcedId"] == klass["sourcedId"]]
+        last_end = max((_date(e.get("endDate")) or dt.date.max for e in own), default=dt.date.max)
+        has_begun = any((starts.get(t["sourcedId"]) or dt.date.max) <= night for t in klass["terms"])
+        has_begun = has_begun or any((_date(e.get("beginDate")) or dt.date.min) <= night for e in own)
+        roll = []
+        for e in own:
+            begin, end = _date(e.get("beginDate")) or dt.date.min, _date(e.get("endDate")) or dt.date.max
+            dropped = end <= night and end < last_end
+            early = begin > night and has_begun
+            if e["user"]["sourcedId"] in people and not dropped and not early:
+                roll.append(e)
         students = {e["user"]["sourcedId"] for e in roll if e["role"] == "student"}
         teachers = {e["user"]["sourcedId"] for e in roll if e["role"] == "teacher"}
+        teachers = {one for one in teachers if role[one] != "student"}
         own_grades = klass["grades"] or lent.get((klass.get("course") or {}).get("sourcedId"), {}).get("grades", [])
         if class_lists and (not grades or grades & set(own_grades)):
             lists["class", at, klass["sourcedId"]][0].update(students)
@@ -68,13 +79,37 @@ def plain_lists(  # noqa: PLR0912 (long and simple is its purpose)
     return dict(lists)
 
 
-def _is_here(user: Record) -> bool:
-    return user["status"] == "active" and user.get("enabledUser") != "false" and user["roles"][0]["role"] in _ROLES
+def _date(text: str | None) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text or "")
+    except ValueError:
+        return None
 
 
-def _schools(user: Record) -> set[str]:
+def _counts(role: Record, night: dt.date) -> bool:
+    begin, end = _date(role.get("beginDate")), _date(role.get("endDate"))
+    if begin and end and end < begin:
+        return True
+    return not (begin and begin > night) and not (end and end < night)
+
+
+def _role(user: Record, night: dt.date) -> str:
+    """The role of somebody who is here."""
+    now = [one for one in user["roles"] if one["role"] in _ROLES and _counts(one, night)]
+    first = [one for one in now if one["roleType"] == "primary"] or now
+    return next(role for role in ("admin", "teacher", "staff", "student") if role in {_ROLES[one["role"]] for one in first})
+
+
+def _is_here(user: Record, night: dt.date) -> bool:
+    now = any(one["role"] in _ROLES and _counts(one, night) for one in user["roles"])
+    return user["status"] == "active" and user.get("enabledUser") != "false" and now
+
+
+def _schools(user: Record, night: dt.date) -> set[str]:
     primary = [user["primaryOrg"]["sourcedId"]] if user.get("primaryOrg") else []
-    return {*primary, *(one["org"]["sourcedId"] for one in user["roles"] if one.get("org"))}
+    now = {one["org"]["sourcedId"] for one in user["roles"] if one.get("org") and _counts(one, night)}
+    ever = {one["org"]["sourcedId"] for one in user["roles"] if one.get("org")}
+    return {*primary, *ever} - (ever - now)
 
 
 def _subjects(klass: Record, lent: dict[str, Record]) -> list[str]:

@@ -17,8 +17,9 @@ def random_district(seed: int, people: int = 90, classes: int = 25) -> District:
     chance = Random(seed)
     schools = [f"S{number}" for number in range(chance.randint(1, 4))]
     terms = [
-        {"sourcedId": "full-year", "type": "schoolYear"},
-        *({"sourcedId": t, "parent": _ref("full-year")} for t in ("fall", "spring")),
+        {"sourcedId": "full-year", "type": "schoolYear", "startDate": "2026-08-01", "endDate": "2027-06-30"},
+        {"sourcedId": "fall", "parent": _ref("full-year"), "startDate": "2026-08-17", "endDate": "2026-12-18"},
+        {"sourcedId": "spring", "parent": _ref("full-year"), "startDate": "2027-01-05", "endDate": "2027-06-15"},
     ]
     users = [_user(chance, f"u{number}", schools) for number in range(people)]
     courses = [
@@ -41,6 +42,7 @@ def random_district(seed: int, people: int = 90, classes: int = 25) -> District:
             "role": chance.choice(["student"] * 6 + ["teacher"] * 2 + ["aide"]),
             "primary": chance.choice(["true", "false"]),
         }
+        | _dates(chance, 0.3)
         for number in range(people * 5)
     ]
     return District(
@@ -57,6 +59,24 @@ def _ref(sourced_id: str) -> dict[str, str]:
     return {"sourcedId": sourced_id}
 
 
+def _dates(chance: Random, share: float) -> dict[str, Any]:
+    """Begin and end of a role or an enrollment around 2026-11-24, one of them sometimes no date."""
+    if chance.random() > share:
+        return {}
+    begins = ["2026-08-17", "2026-11-24", "2026-11-25", "2027-01-05", "1/5/2027", None]
+    ends = ["2026-10-30", "2026-11-23", "2026-11-24", "2026-12-18", "12/18/2026", "", None]
+    return {"beginDate": chance.choice(begins), "endDate": chance.choice(ends)}
+
+
+def _roles(chance: Random, role: str, at: list[str], schools: list[str]) -> list[dict[str, Any]]:
+    """A role at each school, and sometimes another one, some of them with dates."""
+    roles = [{"role": role, "roleType": "primary", "org": _ref(one)} for one in at] or [{"role": role, "roleType": "primary"}]
+    if chance.random() < 0.15:
+        other = {"role": chance.choice(_ROLES), "roleType": chance.choice(["primary", "secondary"])}
+        roles.append(other | {"org": _ref(chance.choice(schools))})
+    return [one | _dates(chance, 0.2) for one in roles]
+
+
 def _user(chance: Random, sourced_id: str, schools: list[str]) -> dict[str, Any]:
     role, at = chance.choice(_ROLES), chance.sample(schools, min(len(schools), chance.choice([0, 1, 1, 1, 1, 2])))
     return {
@@ -67,8 +87,7 @@ def _user(chance: Random, sourced_id: str, schools: list[str]) -> dict[str, Any]
         "username": sourced_id,
         "givenName": chance.choice(["Ada", "Bo", "Cy"]),
         "familyName": chance.choice(["Oak", "Elm"]),
-        "roles": [{"role": role, "roleType": "primary", "org": _ref(one)} for one in at]
-        or [{"role": role, "roleType": "primary"}],
+        "roles": _roles(chance, role, at, schools),
         "primaryOrg": _ref(at[0]) if at and chance.random() < 0.8 else None,
         "grades": chance.sample(_GRADES, chance.choice([0, 1, 1, 1, 2])) if role == "student" else [],
     }

@@ -43,8 +43,9 @@ def plain_of(district: District, terms: set[str], grades: set[str], auto: dict[s
     """The lists of a district by the simple computation."""
     schools = {org["sourcedId"] for org in district.orgs if org["type"] == "school"}
     return plain_lists(
-        district.users, district.classes, district.enrollments, schools, terms, grades, True, auto, district.courses
-    )
+        district.users, district.classes, district.enrollments, schools, terms, grades, True, auto, district.courses,
+        district.academicSessions, TODAY,
+    )  # fmt: skip
 
 
 def as_plain(lists: Lists, people: People) -> PlainLists:
@@ -78,7 +79,7 @@ def test_every_list_equals_the_simple_computation(
     switches: tuple[bool, ...], district: District, made: dict[str, pd.DataFrame]
 ) -> None:
     auto = dict(zip(("role", "grade", "subject", "teacher"), switches, strict=True))
-    people = people_from(made["users"], made["orgs"])
+    people = people_from(made["users"], made["orgs"], night=TODAY)
     for terms, grades in product(TERMS, GRADES):
         settings = Settings.model_validate(
             {"class_lists": {"enabled": True, "terms": sorted(terms), "grades": sorted(grades)}, "auto_lists": auto}
@@ -92,7 +93,7 @@ def test_every_list_equals_the_simple_computation(
 def test_every_list_of_a_random_district_equals_the_simple_computation(seed: int) -> None:
     district = random_district(seed)
     made = frames(district)
-    people = people_from(made["users"], made["orgs"])
+    people = people_from(made["users"], made["orgs"], night=TODAY)
     for switches, terms, grades in product(product((False, True), repeat=4), TERMS, GRADES):
         auto = dict(zip(("role", "grade", "subject", "teacher"), switches, strict=True))
         settings = Settings.model_validate(
@@ -123,7 +124,7 @@ def named(*classes: dict[str, Any]) -> dict[str, str]:
     )
     made = frames(district)
     settings = Settings.model_validate({"class_lists": {"enabled": True, "terms": ["fall", "spring"]}})
-    lists = lists_from(rosters_of(made), people_from(made["users"], made["orgs"]), settings, TODAY, nothing_kept())
+    lists = lists_from(rosters_of(made), people_from(made["users"], made["orgs"], night=TODAY), settings, TODAY, nothing_kept())
     return dict(zip(lists.lists["source_id"], lists.lists["name"], strict=True))
 
 
@@ -157,7 +158,7 @@ def test_grades_of_the_course_count_where_the_class_has_none() -> None:
         )
     )
     settings = Settings.model_validate({"class_lists": {"enabled": True, "terms": ["fall"], "grades": ["9"]}})
-    lists = lists_from(rosters_of(made), people_from(made["users"], made["orgs"]), settings, TODAY, nothing_kept())
+    lists = lists_from(rosters_of(made), people_from(made["users"], made["orgs"], night=TODAY), settings, TODAY, nothing_kept())
     assert list(lists.lists["source_id"]) == ["c1"]
     assert lists.unlisted.to_dict("records") == [{"source_id": "c2", "reason": "grade_not_selected"}]
     assert lists.lost_terms == ("fall",)
@@ -175,7 +176,7 @@ def test_who_dropped_a_class_early_is_off_and_a_past_term_keeps_everybody() -> N
     ]  # fmt: skip
     made = frames(District(users=users, classes=[one_class()], enrollments=seats))
     settings = Settings.model_validate({"class_lists": {"enabled": True, "terms": ["fall"]}})
-    people = people_from(made["users"], made["orgs"])
+    people = people_from(made["users"], made["orgs"], night=TODAY)
     for night, on in ((dt.date(2026, 9, 1), {"a", "b"}), (TODAY, {"b"}), (dt.date(2027, 7, 1), {"b"})):
         lists = lists_from(rosters_of(made), people, settings, night, nothing_kept())
         assert as_plain(lists, people)["class", "S1", "c1"][0] == on

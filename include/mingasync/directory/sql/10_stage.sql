@@ -9,6 +9,7 @@ create temp table s_people (
 create temp table s_digests (n integer, digest bigint) on commit drop;
 create temp table s_settled (n integer, person_id integer, school_id text, role text) on commit drop;
 create temp table s_gone (sourced_id text, reason text) on commit drop;
+create temp table s_waiting (sourced_id text, reason text, role text, school_id text) on commit drop;
 create temp table s_set_aside (resource text, sourced_id text) on commit drop;
 create temp table s_lists (
     k integer, kind text, school_id text, source_id text, name text, term_ids text[], grades text[], public boolean,

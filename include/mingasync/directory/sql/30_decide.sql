@@ -121,3 +121,20 @@ where new_people.n is null
   and (h.is_apart or not h.included or (not h.roster and (h.person_id is null or h.own_roster and h.status = 'active'))
        or (h.person_id is null and h.roster))
   and (h.person_id is null or h.speaks);
+
+-- Neither here nor gone: no role of theirs counts tonight, and one is still to begin.
+insert into plan_people
+select distinct on (coalesce(p.person_id::text, w.sourced_id))
+       p.person_id, nullif(r.school_id, ''), r.role, case when p.person_id is null then 'create' else 'skip' end, 'suppressed',
+       case when coalesce(p.include_in_sync, true) then w.reason else 'excluded' end, null,
+       jsonb_build_object('sourced_id', w.sourced_id)
+from s_waiting as w
+left join (
+    select person_id, school_ids, role, include_in_sync, unnest(sourced_ids) as sourced_id
+    from directory.people where district = %(district)s
+) as p using (sourced_id)
+join s_rules as r on r.school_id = coalesce(p.school_ids[1], case when p.person_id is null then w.school_id end, '')
+    and r.role = coalesce(p.role, w.role) and r.roster
+where not exists (select from here where here.person_id = p.person_id)
+  and not exists (select from s_settled where s_settled.person_id = p.person_id)
+order by coalesce(p.person_id::text, w.sourced_id), w.sourced_id;

@@ -39,7 +39,7 @@ from missing as m
 join s_rules as r on r.school_id = m.school_id and r.role = m.role and r.roster
 left join (
     select own.person_id, min(gone.reason) as reason,
-           count(*) filter (where gone.reason in ('tobedeleted', 'inactive', 'disabled')) as over,
+           count(*) filter (where gone.reason in ('tobedeleted', 'inactive', 'disabled', 'role_ended')) as over,
            count(*) filter (where gone.reason = 'tobedeleted') as deleted
     from missing_ids as own join s_gone as gone using (sourced_id)
     group by own.person_id

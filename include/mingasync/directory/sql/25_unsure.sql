@@ -1,4 +1,7 @@
--- Where a record leaves open at which schools somebody is, they keep those that they have.
+-- Where a record leaves open who is here, or at which schools, everybody stays as they are.
+
+-- Who waits for their role to begin is no more absent than somebody whose record was set aside.
+insert into s_set_aside select 'users', sourced_id from s_waiting;
 
 -- The schools that people keep without tonight's record naming them for certain: every one where it names none at all, else
 -- those that it names and the SIS does not list tonight.
