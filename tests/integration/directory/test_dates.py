@@ -72,6 +72,18 @@ def test_a_role_counts_from_its_begin_through_its_end(
         assert directory.state() == before
 
 
+def test_whose_role_has_ended_leaves_at_once_whatever_absence_must_last(directory: Directory) -> None:
+    directory.settings = everything_on(safety={"archive_percent": 100, "archive_minimum": 0, "absent_nights": 3})
+    sis = a_class()
+    directory.night(sis)
+    sis.users[0]["role_end_dates"] = ["2026-11-23"]
+    del sis.users[1]
+    directory.night(sis, run_id="tonight")
+    assert directory.rows(OUTCOMES) == [
+        ("a", "archive", "applied", "role_ended"), ("b", "archive", "suppressed", "absent_nights"),
+    ]  # fmt: skip
+
+
 def test_nobody_new_is_made_for_a_role_that_has_ended_or_is_still_to_begin(directory: Directory) -> None:
     sis = a_class()
     sis.users += [user("over", role_end_dates=["2026-06-30"]), user("later", role_begin_dates=["2027-01-05"])]
