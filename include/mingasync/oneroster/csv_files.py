@@ -7,7 +7,7 @@ import csv
 import io
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache, cached_property
 from pathlib import PurePosixPath
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import fsspec
 
-from include.mingasync.errors import SourceError
-from include.mingasync.oneroster.access import Access
+from include.mingasync.errors import SourceError, SourceRefused
+from include.mingasync.oneroster.access import KEYS, Access, refuse_plain_http
 from include.mingasync.oneroster.csv_columns import FIELDS, day_order, is_dated
 from include.mingasync.oneroster.repairing import HALVES, without_halves
 
@@ -28,7 +28,9 @@ _LONGEST_LINE = 1 << 22
 #: What becomes of bytes that are no characters, by encoding: halves of surrogate pairs, to be found again.
 _ODD = {"utf-8-sig": "surrogateescape", "cp1252": "surrogateescape", "utf-16": "surrogatepass"}
 #: Keys of a Connection's extra that are about REST, not about the store that holds the bundle.
-_NOT_STORAGE = frozenset({"auth", "token_url", "scope", "signature"})
+_NOT_STORAGE = frozenset(KEYS)
+#: Where a bundle may lie: on a disk, in this process (tests), in S3, or on an SFTP server.
+_STORES = frozenset({"", "file", "memory", "s3", "s3a", "sftp"})
 _LOGIN = {"s3": ("key", "secret"), "s3a": ("key", "secret")}
 
 csv.field_size_limit(_CHUNK)
@@ -127,7 +129,7 @@ def open_bundle(access: Access) -> Iterator[Files]:
     """The files of the bundle at the access's address; SourceError when it is unreadable or hostile."""
     with ExitStack() as stack:
         try:
-            fs, path = fsspec.core.url_to_fs(access.root_url, **_storage_options(access))
+            fs, path = _store(access)
             files = _folder(fs, path) if fs.isdir(path) else _zip(fs, path, stack)
         except (SourceError, MemoryError):
             raise
@@ -150,6 +152,42 @@ def open_bundle(access: Access) -> Iterator[Files]:
             yield files
         except (OSError, EOFError, zipfile.BadZipFile) as error:
             raise _unreachable(error) from None
+
+
+def _store(access: Access) -> tuple[Any, str]:
+    """The store that holds the bundle, and its path there; SourceRefused for one that anybody between can read or answer for."""
+    url, options = access.root_url, _storage_options(access)
+    scheme = url.split("://")[0].lower() if "://" in url else ""
+    if scheme not in _STORES or "::" in url:
+        raise SourceRefused(
+            f"sis.url begins with '{scheme}' or leads through another store; bundles are read from a path, s3://… or sftp://… "
+            "only. Have the SIS export to one of them and write its address into the district file. Nothing was changed."
+        )
+    if scheme == "sftp":
+        from include.mingasync.oneroster.sftp import sftp_at
+
+        return sftp_at(url, options)
+    if scheme.startswith("s3"):
+        _refuse_plain_s3(options)
+    fs, path = fsspec.core.url_to_fs(url, **options)
+    return fs, path
+
+
+def _refuse_plain_s3(options: Mapping[str, Any]) -> None:
+    """Raise SourceRefused for options that would send bundle and keys unencrypted, or to whoever answers."""
+    client = options.get("client_kwargs") or {}
+    endpoint = options.get("endpoint_url") or client.get("endpoint_url")
+    if endpoint:
+        try:
+            refuse_plain_http(endpoint)
+        except SourceError as refusal:
+            raise SourceRefused(str(refusal)) from None
+    for name, plain in (("use_ssl", False), ("verify", False)):
+        if options.get(name, True) is plain or client.get(name, True) is plain:
+            raise SourceRefused(
+                f"The Connection's extra turns off the encryption or the proof of the store ('{name}'). Remove it. "
+                "Nothing was changed."
+            )
 
 
 def _unreachable(error: Exception) -> SourceError:
