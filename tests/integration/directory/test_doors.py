@@ -136,10 +136,10 @@ def as_text(connection: psycopg.Connection[Any], relation: str) -> str:
 
 #: Tables without a district: their rows are of the list, run or role that they name.
 FOLLOW = {
-    "memberships": "(list_id IN ( SELECT l.list_id\n   FROM directory.user_lists l))",
-    "membership_changes": "(list_id IN ( SELECT l.list_id\n   FROM directory.user_lists l))",
-    "membership_overrides": "(list_id IN ( SELECT l.list_id\n   FROM directory.user_lists l))",
-    "changes": "(run_no IN ( SELECT r.run_no\n   FROM directory.sync_runs r))",
+    "memberships": "(EXISTS ( SELECT\n   FROM directory.user_lists l\n  WHERE (l.list_id = memberships.list_id)))",
+    "membership_changes": "(EXISTS ( SELECT\n   FROM directory.user_lists l\n  WHERE (l.list_id = membership_changes.list_id)))",
+    "membership_overrides": "(EXISTS ( SELECT\n   FROM directory.user_lists l\n  WHERE (l.list_id = membership_overrides.list_id)))",
+    "changes": "(EXISTS ( SELECT\n   FROM directory.sync_runs r\n  WHERE (r.run_no = changes.run_no)))",
 }
 #: Nothing in it is of a person or a district.
 OPEN = {"schema_version"}
@@ -496,6 +496,37 @@ def test_a_role_that_no_row_could_hold_is_given_none(attributes: str, role: str,
     assert directory.rows("select * from directory.access") == []
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A server on which nobody has made the groups yet."""
+    with embedded_postgres(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+def test_a_second_database_of_the_server_needs_the_groups_handed_on(server: EmbeddedPostgres) -> None:
+    owners = ("first_owner", "second_owner")
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        for owner in owners:
+            admin.execute(f"create role {owner} login createrole password '{PASSWORD}'")
+            admin.execute(f"create database {owner} owner {owner} template template0")
+        admin.execute("create role an_app")
+        try:
+            for owner, told in zip(owners, (0, 2), strict=True):
+                with psycopg.connect(server.dsn(owner), autocommit=True) as here, login(here, owner) as mine:
+                    schema.bring_to_head(mine)
+                    statements = [row[0] for row in mine.execute("select directory.statements_for_administrator()")]
+                    assert len(statements) == told and all("with admin option" in one for one in statements)
+                    for statement in statements:
+                        admin.execute(statement)
+                    mine.execute("select directory.grant_access('an_app', 'oak', true)")
+                    assert mine.execute("select count(*) from directory.access").fetchone() == (1,)
+        finally:
+            for owner in owners:
+                admin.execute(f"drop database {owner} with (force)")
+            for role in ("an_app", "mingasync_reader", "mingasync_app", *owners):
+                admin.execute(f"drop role if exists {role}")
+
+
 # As the documents say
 
 
@@ -503,13 +534,6 @@ def in_the_documents(who: str) -> str:
     """The statements of docs/deployment.md that are for somebody."""
     (statements,) = re.findall(rf"```sql\n-- {who}\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     return str(statements)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A server on which nobody has made the groups yet."""
-    with embedded_postgres(tmp_path_factory.mktemp("server")) as started:
-        yield started
 
 
 @pytest.mark.parametrize("may_make_roles", [True, False])

@@ -158,16 +158,16 @@ $$;
 -- These carry no district of their own: their list's or run's decides.
 alter table directory.membership_overrides enable row level security;
 create policy own_districts on directory.membership_overrides for select
-    using (list_id in (select l.list_id from directory.user_lists as l));
+    using (exists (select from directory.user_lists as l where l.list_id = membership_overrides.list_id));
 drop policy own_districts on directory.memberships;
 create policy own_districts on directory.memberships for select
-    using (list_id in (select l.list_id from directory.user_lists as l));
+    using (exists (select from directory.user_lists as l where l.list_id = memberships.list_id));
 drop policy own_districts on directory.membership_changes;
 create policy own_districts on directory.membership_changes for select
-    using (list_id in (select l.list_id from directory.user_lists as l));
+    using (exists (select from directory.user_lists as l where l.list_id = membership_changes.list_id));
 drop policy own_districts on directory.changes;
 create policy own_districts on directory.changes for select
-    using (run_no in (select r.run_no from directory.sync_runs as r));
+    using (exists (select from directory.sync_runs as r where r.run_no = changes.run_no));
 
 -- Called after each migration, so that what it made is covered as well.
 create function directory.set_rights() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
