@@ -75,6 +75,7 @@ def connection_parts(connection_id: str, what_for: str, how: str) -> Any:
 def directory() -> Iterator[psycopg.Connection[Any]]:
     """A connection to the directory's database, closed afterwards; each step commits for itself."""
     from airflow.providers.postgres.hooks.postgres import PostgresHook
+    from psycopg.rows import tuple_row
 
     connection_parts(
         "roster_db",
@@ -84,9 +85,11 @@ def directory() -> Iterator[psycopg.Connection[Any]]:
     # get_conn only: the hook's other methods log statements with their parameters, which are pupils' data.
     connection = cast("psycopg.Connection[Any]", PostgresHook("roster_db").get_conn())
     connection.autocommit = True
+    connection.row_factory = tuple_row  # whatever kind of cursor the Connection names
     try:
-        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all.
-        connection.execute("set row_security = off")
+        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all. No object
+        # that another role made in the schema public is called in place of PostgreSQL's own.
+        connection.execute("set row_security = off; set search_path = pg_catalog, pg_temp")
         yield connection
     finally:
         connection.close()
