@@ -78,6 +78,8 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     grade_words: bool = False  #: "Fifth grade" for "05"
     mixed_case_roles: bool = False  #: "Student", "TEACHER"
     unknown_role: str = ""  #: what aides' role is called
+    role_begins: str = ""  #: the beginDate of every role (1.2)
+    role_ends: str = ""  #: the endDate of every role (1.2)
     nulls: bool = False  #: null wherever a field is empty or absent, and metadata null
     json_booleans: bool = False  #: true for "true"
     plain_ids: bool = False  #: "cls-1" for a GUIDRef

@@ -32,6 +32,8 @@ def shape_of(faults: Faults) -> tuple[Change, ...]:
         changes.append(_grades_as_text)
     if faults.unknown_role:
         changes.append(lambda _, record: _other_roles(record, {"aide": faults.unknown_role}.get))
+    if dates := {key: day for key, day in (("beginDate", faults.role_begins), ("endDate", faults.role_ends)) if day}:
+        changes.append(lambda _, record: _dated_roles(record, dates))
     if faults.mixed_case_roles:
         changes.append(lambda _, record: _other_roles(record, _mixed_case))
     if faults.nulls:
@@ -50,6 +52,8 @@ def shape_key(faults: Faults) -> tuple[object, ...]:
         faults.grade_words,
         faults.grades_as_text,
         faults.unknown_role,
+        faults.role_begins,
+        faults.role_ends,
         faults.mixed_case_roles,
         faults.nulls,
         faults.json_booleans,
@@ -78,6 +82,10 @@ def _other_roles(record: Record, other: Callable[[str], str | None]) -> Record:
         roles = [role | {"role": other(role["role"]) or role["role"]} for role in record["roles"]]
         return record | {"roles": roles}
     return record | {"role": other(record["role"]) or record["role"]} if "role" in record else record
+
+
+def _dated_roles(record: Record, dates: dict[str, str]) -> Record:
+    return record | {"roles": [role | dates for role in record["roles"]]} if "roles" in record else record
 
 
 def _nulls(collection: str, record: Record) -> Record:

@@ -104,6 +104,27 @@ def test_rest_and_csv_of_both_versions_make_the_same_directory(connection: psyco
         assert rows == (people, lists, members), name
 
 
+def test_dates_of_roles_come_by_rest_as_by_csv(connection: psycopg.Connection[Any], tmp_path: Path) -> None:
+    same = build(300, 1, today=TODAY)
+    periods: list[dict[str, str]] = [
+        {"endDate": "2026-11-23"}, {"endDate": "2026-11-24"}, {"beginDate": "2026-11-25"}, {"beginDate": "2026-11-24", "endDate": ""},
+    ]  # fmt: skip
+    over_or_later, pupils = set(), [one for one in same.users if one["roles"][0]["role"] == "student"]
+    for number, pupil in enumerate(pupils[:40]):
+        pupil["roles"] = [role | periods[number % 4] for role in pupil["roles"]]
+        over_or_later |= {pupil["sourcedId"]} if number % 4 in (0, 2) else set()
+    with running(application(district=same)) as server:
+        access = Access.from_connection(
+            host=server.root("1.2"), login=CLIENT_ID, password=CLIENT_SECRET, extra={"token_url": server.token_url}
+        )
+        by_rest = directory_of(connection, "rest", access, tmp_path, source="rest", url=None, version="1.2", page_size=200)
+    bundle = str(write_bundle(same, tmp_path / "bundle", "1.2"))
+    by_csv = directory_of(connection, "csv", Access.to_bundle(bundle), tmp_path, url=bundle)
+    assert by_rest == by_csv
+    here = {sourced_id for person in by_rest[0] for sourced_id in person[1]}
+    assert {one["sourcedId"] for one in pupils} - here == over_or_later and len(over_or_later) == 20
+
+
 @pytest.mark.parametrize(("size", "users"), [("small", 268), ("medium", 837)])
 def test_a_public_bundle_of_both_versions_makes_the_same_directory(
     size: str, users: int, connection: psycopg.Connection[Any], tmp_path: Path

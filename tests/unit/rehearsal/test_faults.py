@@ -56,6 +56,13 @@ def test_roles_come_in_mixed_case_and_unknown() -> None:
     assert USER["roles"][0]["role"] == "aide", "the district's own record was changed"
 
 
+def test_roles_come_with_dates_in_1p2() -> None:
+    role = shaped("users", USER, role_begins="2026-08-17", role_ends="2026-12-18")["roles"][0]
+    assert (role["role"], role["beginDate"], role["endDate"]) == ("aide", "2026-08-17", "2026-12-18")
+    assert shaped("users", {"role": "teacher"}, role_ends="2026-12-18") == {"role": "teacher"}
+    assert "endDate" not in USER["roles"][0], "the district's own record was changed"
+
+
 def test_nulls_booleans_and_plain_ids() -> None:
     nulls = shaped("users", USER, nulls=True)
     assert (nulls["email"], nulls["sms"], nulls["metadata"]) == (None, None, None)
