@@ -136,6 +136,44 @@ def test_an_excluded_teacher_is_no_manager_and_the_run_says_so(directory: Direct
     assert directory.rows("select rule, sourced_id from directory.sync_issues") == [("lists.manager_excluded", "t")]
 
 
+def test_a_teacher_excluded_later_goes_on_managing_and_no_list_was_made_without_them(directory: Directory) -> None:
+    directory.settings = everything_on(**LISTS)
+    sis = classroom()
+    directory.night(sis)
+    before = members(directory)
+    directory.do("select directory.set_include_in_sync(%s, false)", person(directory, "t"))
+    directory.night(sis)
+    assert members(directory) == before and directory.rows("select rule from directory.sync_issues") == []
+
+
+def test_a_quiet_range_makes_and_restores_lists_and_neither_changes_nor_ends_them(directory: Directory) -> None:
+    directory.settings = everything_on(**LISTS, auto_lists={"teacher": True})
+    sis = classroom()
+    sis.classes += [klass("E"), klass("R", status="inactive")]
+    directory.night(sis)
+    sis.classes[-1]["status"] = "active"
+    directory.night(sis)
+    sis.classes[-1]["status"] = "inactive"
+    directory.night(sis)
+    seen = "select source_id, name, status from directory.user_lists where kind = 'class' order by 1"
+    before = directory.rows(seen)
+    directory.settings["quiet"] = [{"from": "2026-11-24", "to": "2026-12-01", "mode": "additions_only"}]
+    sis.classes[0]["title"] = "Renamed"
+    sis.classes[2]["status"] = "tobedeleted"
+    sis.classes[3]["status"] = "active"
+    sis.classes.append(klass("N"))
+    sis.enrollments = [seat for seat in sis.enrollments if seat["user_id"] != "co"]
+    counts = directory.night(sis, run_id="tonight")
+    assert directory.rows(seen) == [*before[:2], ("N", "Class N", "active"), ("R", "Class R", "active")]
+    assert counts["lists"]["class"] == {"created": 1, "updated": 1, "deactivated": 0, "unchanged": 0}
+    held = "select action, status, reason from directory.sync_changes where run_id = 'tonight' and status = 'suppressed'"
+    assert directory.rows(held + " order by entity, action") == [
+        ("deactivate", "suppressed", "quiet"), ("deactivate", "suppressed", "quiet"), ("update", "suppressed", "quiet"),
+        ("remove", "suppressed", "quiet"),
+    ]  # fmt: skip
+    assert ("co", "manager") in members(directory)
+
+
 def test_who_is_archived_is_off_every_synced_list_and_stays_on_lists_made_by_hand(directory: Directory) -> None:
     directory.settings = everything_on(**LISTS, auto_lists={"role": True, "grade": True})
     sis = classroom()

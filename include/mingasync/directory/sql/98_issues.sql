@@ -47,6 +47,9 @@ from (
     join s_not_managing as sm on sm.n = h.n
     join s_lists as l on l.k = sm.k and l.kind = 'class'
     where not h.included
+      -- Who managed it before the switch was turned off does so still.
+      and not exists (select from list_match as m join directory.memberships as rolls using (list_id)
+                      where m.k = sm.k and rolls.manager and rolls.people @> array[h.person_id])
     group by s.sourced_id
     union all
     select 'error', 'academicSessions', term, 'terms.selected_lost',
