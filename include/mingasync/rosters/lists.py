@@ -318,7 +318,8 @@ def _grouped(frame: pd.DataFrame, source: str) -> tuple[np.ndarray, pd.DataFrame
 
 
 def _with_school(titles: pd.Series, schools: pd.Series, school_names: pd.Series) -> pd.Series:
-    return (titles + " · " + schools.map(school_names).astype("string")).fillna(titles)
+    named = (titles + " · " + schools.map(school_names).astype("string")).fillna(titles)
+    return apart(named, [], schools)
 
 
 def _role_lists(people: People, by_school: Mapping[str, SchoolSettings], school_names: pd.Series) -> _Made:
@@ -390,8 +391,8 @@ def _teacher_lists(
     pairs = rolls.students.merge(taught[["at", "k"]], on="at")
     distinct = _distinct(pairs["k"].to_numpy(), pairs["n"].to_numpy(), ("k", "n"))
     teachers = groups["teacher"].astype("int64").to_numpy()
-    full = _full_names(people).iloc[teachers].set_axis(groups.index)
     sources = people.present["sourced_id"].iloc[teachers].set_axis(groups.index)
+    full = _full_names(people).iloc[teachers].set_axis(groups.index).replace("", pd.NA).fillna("Teacher " + sources)
     titles = full + "'s students"
     names = apart(titles, [groups["school_id"].map(school_names)], sources)
     lists = _frame("teacher", groups["school_id"], sources, names)

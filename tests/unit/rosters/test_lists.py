@@ -145,6 +145,28 @@ def test_same_titles_stay_apart_by_school_then_period_then_term_then_code() -> N
     assert named(one_class(), twin) == {"c1": "Algebra I · c1", "c2": "Algebra I · c2"}
 
 
+def test_lists_of_schools_with_one_name_or_none_stay_apart() -> None:
+    schools = [{"sourcedId": s, "status": "active", "type": "school", "name": n} for s, n in
+               (("S1", "Oak"), ("S2", "Oak"), ("S3", None), ("S4", "Elm"))]  # fmt: skip
+    users = [
+        {"sourcedId": f"u{at}", "status": "active", "givenName": "", "familyName": "", "identifier": f"u{at}", "grades": ["09"],
+         "roles": [{"role": role, "org": {"sourcedId": at}}]}
+        for at, role in (("S1", "student"), ("S2", "student"), ("S3", "student"), ("S4", "student"), ("S4", "teacher"))
+    ]  # fmt: skip
+    users[-1]["sourcedId"] = users[-1]["identifier"] = "t"
+    klass = one_class(school={"sourcedId": "S4"}, subjects=["Math"])
+    seat = {"sourcedId": "e", "status": "active", "role": "teacher", "class": {"sourcedId": "c1"}, "user": {"sourcedId": "t"}}
+    made = frames(District(orgs=schools, users=users, classes=[klass], enrollments=[seat]))
+    auto = dict.fromkeys(("role", "grade", "subject", "teacher"), True)
+    settings = Settings.model_validate({"class_lists": {"enabled": True, "terms": ["fall"]}, "auto_lists": auto})
+    people = people_from(made["users"], made["orgs"], night=TODAY)
+    lists = lists_from(rosters_of(made), people, settings, TODAY, nothing_kept()).lists
+    assert set(lists["name"]) == {
+        "Algebra I", "Students · Oak · S1", "Students · Oak · S2", "Students", "Students · Elm", "Teachers · Elm",
+        "Grade 9 · Oak · S1", "Grade 9 · Oak · S2", "Grade 9", "Grade 9 · Elm", "Math · Elm", "Teacher t's students",
+    }  # fmt: skip
+
+
 def test_a_class_without_title_is_named_after_course_and_code() -> None:
     assert named(one_class(title="")) == {"c1": "Algebra (A1)"}
     assert named(one_class(title=None, course={"sourcedId": "lost"})) == {"c1": "Class (A1)"}
