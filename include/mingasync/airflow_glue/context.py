@@ -87,8 +87,8 @@ def directory() -> Iterator[psycopg.Connection[Any]]:
     connection.autocommit = True
     connection.row_factory = tuple_row  # whatever kind of cursor the Connection names
     try:
-        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all. No object
-        # that another role made in the schema public is called in place of PostgreSQL's own.
+        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all.
+        # No object that another role made in the schema public is called in place of PostgreSQL's own.
         connection.execute("set row_security = off; set search_path = pg_catalog, pg_temp")
         yield connection
     finally:

@@ -81,8 +81,8 @@ def directory() -> Iterator[Directory]:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.execute(f"set local statement_timeout = '{_SECONDS_TO_ANSWER}s'")
-        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all. No object
-        # that another role made in the schema public is called in place of PostgreSQL's own.
+        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all.
+        # No object that another role made in the schema public is called in place of PostgreSQL's own.
         connection.execute("set local row_security = off; set local search_path = pg_catalog, pg_temp")
         yield Directory(connection)
     except psycopg.Error as error:
