@@ -114,3 +114,28 @@ def test_every_version_keeps_what_it_has(database: str, version: str) -> None:
         connection.execute("select directory.relink(3, 'z'), directory.set_include_in_sync(1, false)")
         assert connection.execute("select person_id from directory.list_members order by 1").fetchall() == [(1,), (3,)]
         assert connection.execute("select sourced_id from directory.people where person_id = 3").fetchone() == ("z",)
+
+
+def test_a_role_of_old_sees_nothing_until_it_is_given_its_districts(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        schema.upgrade(connection, "0005")
+        connection.execute(_EVERYWHERE)
+        role = make_app(connection)
+        # As the documents of that version said: a group, or rights on the tables themselves.
+        connection.execute(f"grant mingasync_reader to {role}; grant usage on schema directory to {role}")
+        connection.execute(f"grant select on directory.people, directory.mails to {role}")
+
+        def seen() -> tuple[int, int]:
+            act_as(connection, role)
+            connection.execute("set mingasync.districts = 'oak'")
+            counts = connection.execute(
+                "select (select count(*) from directory.people), (select count(*) from directory.mails)"
+            ).fetchone()
+            connection.execute("reset role")
+            return counts  # type: ignore[return-value]
+
+        assert seen() == (3, 1)
+        schema.bring_to_head(connection)
+        assert seen() == (0, 0)
+        connection.execute("select directory.grant_access(%s, 'oak')", (role,))
+        assert seen() == (3, 1)

@@ -119,10 +119,10 @@ begin
             using errcode = 'undefined_object',
                   hint = format('An administrator makes it first: create role %I login password ''...'';', $1);
     end if;
-    if exists (select from pg_roles as r
-               where r.rolname = $1 and (r.rolsuper or r.rolbypassrls or pg_has_role(r.oid, owner, 'member'))) then
-        raise exception 'The role "%" would read every district whatever is granted: it is a superuser, bypasses row-level security, '
-            'or may act as the owner of the directory. Nothing was granted.', $1
+    if exists (select from pg_roles as r join pg_roles as strong on pg_has_role(r.oid, strong.oid, 'member')
+               where r.rolname = $1 and (strong.rolsuper or strong.rolbypassrls or strong.oid = owner)) then
+        raise exception 'The role "%" could read every district whatever is granted: it is, or may act as, a superuser, a role that '
+            'bypasses row-level security, or the owner of the directory. Nothing was granted.', $1
             using errcode = 'invalid_grant_operation', hint = 'Give the application a role of its own.';
     end if;
     insert into directory.access as a (role, district, may_write, granted_by)
