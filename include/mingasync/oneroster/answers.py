@@ -57,11 +57,13 @@ def rows_of(answer: requests.Response, body: bytes, asked: Question, tally: Tall
     tally.add(bytes_=len(body))
     if body.count(b"{") > limits.ANSWER_RECORDS or body.count(b",") > limits.ANSWER_VALUES:
         words = f"an answer of more than {limits.ANSWER_RECORDS} records or {limits.ANSWER_VALUES} values"
-        raise PassingError(words, too_large=True)
+        raise TooMuchAsked(words, limits.CURE)
     try:
         rows = asked.reader.table(body)
     except SourceError as error:
         raise PassingError(str(error)) from None
+    except RecursionError:
+        raise PassingError(f"an answer about {asked.path} that is nested beyond reading, so it is no OneRoster page") from None
     total = (answer.headers.get("X-Total-Count") or answer.headers.get("X-Count") or "").strip()
     if total.isascii() and total.isdecimal():
         tally.announce(rows.num_rows, int(total[:18]))
@@ -82,7 +84,8 @@ def _refusal(answer: requests.Response, body: bytes, asked: Question) -> Excepti
         # What was shared a moment ago: a fault that passes, never the end of the collection.
         return PassingError(f"status {status}") if asked.offset > 0 else NotSharedError(status, code)
     if status in _TOO_MUCH and asked.limit > 1:
-        return TooMuchAsked(status, _allowed(body, asked.limit))
+        words = f"status {status}{f' ({code})' if code else ''}"
+        return TooMuchAsked(words, "Check the address in the Connection.", _allowed(body, asked.limit))
     where = "sis.incremental in the district file" if asked.filter else "the address in the Connection"
     return SourceRefused(
         f"The SIS answered {asked.path} with status {status}{f' ({code})' if code else ''}. Check {where}. Nothing was changed."
@@ -100,7 +103,7 @@ def code_of(body: bytes) -> str | None:
     try:
         content = msgspec.json.decode(body, type=dict[str, object])
         info = msgspec.convert(content.get("imsx_StatusInfo", content), _StatusInfo)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     said = (field.value.replace(" ", "").lower() for field in info.minor.fields)
     return next((one for one in said if one in _CODES), None)

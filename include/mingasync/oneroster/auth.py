@@ -19,7 +19,7 @@ from requests.auth import AuthBase
 from include.mingasync.oneroster import limits
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.failures import AccessRefused, PassingError
-from include.mingasync.oneroster.network import body_of, cause_of, session_to
+from include.mingasync.oneroster.network import cause_of, session_to, start_of
 from include.mingasync.oneroster.oauth1 import OAuth1
 
 #: Scopes of the read-only roster service, by version (OneRoster 1.1 and 1.2, security section).
@@ -142,7 +142,7 @@ class Bearer:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                body = body_of(answer, limits.REFUSAL_BYTES)
+                body = start_of(answer)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise PassingError(f"the token address cannot be reached: {cause_of(error)}") from None
         status = answer.status_code
@@ -158,7 +158,7 @@ class Bearer:
         try:
             content = msgspec.json.decode(body, type=dict[str, Any])
             token, lasts = content["access_token"], float(content.get("expires_in") or _LASTS)
-        except (msgspec.MsgspecError, ValueError, KeyError, TypeError):
+        except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError):
             token, lasts = None, _LASTS
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
             raise AccessRefused(
@@ -174,7 +174,7 @@ def _error(body: bytes) -> str | None:
     """The code in a token address's refusal, where it is one of the known ones."""
     try:
         content = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     error = content.get("error")
     return error if isinstance(error, str) and error in _ERRORS else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,10 +12,11 @@ from include.mingasync.oneroster.rest import RestSource
 
 #: The paths of the rostering service (OneRoster 1.1 section 3.1, 1.2 section 4.1), by version.
 PATHS = {"1.1": "/ims/oneroster/v1p1", "1.2": "/ims/oneroster/rostering/v1p2"}
+_DEEPEST = 4  # folders of a path that are looked into
 #: What is asked to learn whether anything at all may be read.
 _OTHERS = ("orgs", "users", "academicSessions", "schools", "students")
 _SERVED = frozenset({200, 204})
-_FOUND = _SERVED | {401, 403}
+_REFUSED = frozenset({401, 403})
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,33 @@ def why_refused(source: RestSource, district: District, collection: str, refused
 def _wrong_address(source: RestSource, said: str) -> Refusal:
     """The root is wrong: where OneRoster is on the same host, if it is at one of the usual places."""
     root = source.access.root_url
-    stem = root
-    for path in PATHS.values():
-        stem = stem.removesuffix(path)
     here = urlsplit(root).path or "/"
-    for version, path in PATHS.items():
-        if stem + path != root and source.status_of("orgs", stem + path) in _FOUND:
-            return Refusal(
-                f"The Connection's address is wrong: nothing of OneRoster is at {here} ({said}), but OneRoster {version} "
-                f"answers at {urlsplit(stem + path).path}.",
-                f'Write {stem}{path} as host into the Connection, and version: "{version}" under sis into the district file.',
-            )
+    found = [(version, place, source.status_of("orgs", place)) for version, place in _usual_places(root, source.version)]
+    # What is read somewhere is surer than what is refused there.
+    good = [(version, place) for wanted in (_SERVED, _REFUSED) for version, place, status in found if status in wanted]
+    if good:
+        version, place = good[0]
+        return Refusal(
+            f"The Connection's address is wrong: nothing of OneRoster is at {here} ({said}), but OneRoster {version} "
+            f"answers at {urlsplit(place).path}.",
+            f'Write {place} as host into the Connection, and version: "{version}" under sis into the district file.',
+        )
     return Refusal(
         f"The Connection's address is wrong: nothing of OneRoster is at {here} ({said} for every resource).",
         f"Write the OneRoster root as host into the Connection; it usually ends in {' or '.join(PATHS.values())}.",
     )
+
+
+def _usual_places(root: str, own_version: str) -> Iterator[tuple[str, str]]:
+    """The version and root of every place on the same host where OneRoster may be: below each folder of the path."""
+    paths = sorted(PATHS.items(), key=lambda item: item[0] != own_version)
+    parts = urlsplit(root)
+    folders = [folder for folder in parts.path.split("/") if folder][:_DEEPEST]
+    for depth in range(len(folders) + 1):
+        above = "".join(f"/{folder}" for folder in folders[:depth])
+        for version, path in paths:
+            if (place := f"{parts.scheme}://{parts.netloc}{above}{path}") != root:
+                yield version, place
 
 
 def _wrong_credentials(source: RestSource, district: District, said: str) -> Refusal:

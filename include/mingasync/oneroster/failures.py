@@ -10,11 +10,11 @@ class AccessRefused(SourceRefused):
 
 
 class PassingError(MingaSyncError):
-    """A passing fault; ``after`` seconds, if the server said. ``heavy``: a smaller page may help; ``too_large``: it broke one."""
+    """A passing fault; ``after`` seconds, if the server said. ``heavy``: a smaller page may help."""
 
-    def __init__(self, cause: str, after: float | None = None, *, heavy: bool = False, too_large: bool = False) -> None:
+    def __init__(self, cause: str, after: float | None = None, *, heavy: bool = False) -> None:
         super().__init__(cause)
-        self.after, self.heavy, self.too_large = after, heavy or too_large, too_large
+        self.after, self.heavy = after, heavy
 
 
 class NothingThere(PassingError):
@@ -22,11 +22,11 @@ class NothingThere(PassingError):
 
 
 class TooMuchAsked(MingaSyncError):
-    """The server refuses how much is asked of it at once; ``allowed`` is what it says it would give, if it says so."""
+    """The server refuses so many rows at once, or sends more than an answer may hold; ``allowed``: how many it says it gives."""
 
-    def __init__(self, status: int, allowed: int | None) -> None:
-        super().__init__(str(status))
-        self.status, self.allowed = status, allowed
+    def __init__(self, cause: str, cure: str, allowed: int | None = None) -> None:
+        super().__init__(cause)
+        self.cure, self.allowed = cure, allowed
 
 
 class NotSharedError(MingaSyncError):

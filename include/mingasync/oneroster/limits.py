@@ -9,14 +9,16 @@ ATTEMPTS_FOR_A_KNOWN_ROW = 3
 #: Seconds to connect, and seconds without a byte.
 TIMEOUT = (10.0, 120.0)
 #: Seconds for one whole answer, however steadily it drips.
-ANSWER_SECONDS = 600.0
+ANSWER_SECONDS = 300.0
 #: Seconds that a ``Retry-After`` is heeded at most.
 LONGEST_PAUSE = 120.0
 #: Bytes of one answer, after it was unpacked: 10,000 records of six kilobytes each.
 ANSWER_BYTES = 64 * 2**20
 #: Records and values of one answer, counted by their braces and commas: a page of nothing but ``{},`` takes many times its
 #: size in memory.
-ANSWER_RECORDS, ANSWER_VALUES = 1_000_000, 4_000_000
+ANSWER_RECORDS, ANSWER_VALUES = 400_000, 1_000_000
+#: What to do about an answer that is over a limit however few rows are asked.
+CURE = "Tell the SIS's support: no page of so few rows is that large."
 #: Bytes of one reading of one collection.
 PULL_BYTES = 16 * 2**30
 #: Requests for one reading of one collection.

@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from include.mingasync.oneroster import limits
 from include.mingasync.oneroster.access import is_this_machine
-from include.mingasync.oneroster.failures import AccessRefused, PassingError
+from include.mingasync.oneroster.failures import AccessRefused, PassingError, TooMuchAsked
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PIECE = 2**20
@@ -132,20 +132,28 @@ def _addresses(host: str) -> set[str]:
         return set()
 
 
-def body_of(answer: requests.Response, most: int = limits.ANSWER_BYTES) -> bytes:
+def start_of(answer: requests.Response) -> bytes:
+    """The first part of a body, unpacked: enough to see why it is a refusal, or to hold a token."""
+    read = bytearray()
+    while len(read) < limits.REFUSAL_BYTES and (piece := answer.raw.read1(limits.REFUSAL_BYTES, decode_content=True)):
+        read += piece
+    return bytes(read)
+
+
+def body_of(answer: requests.Response) -> bytes:
     """The whole body of an answer, unpacked; counted while it is read, so that a small file cannot become a huge one.
 
-    Raises PassingError, which says ``heavy``, for one that is larger than ``most`` bytes or takes too long.
+    Raises TooMuchAsked for one that is too large, PassingError for one that takes too long or ends in the middle.
     """
     ends, pieces, size = time.monotonic() + limits.ANSWER_SECONDS, [], 0
     # Piece by piece from the socket: requests' own way hands on ten kilobytes at a time.
     while piece := answer.raw.read1(_PIECE, decode_content=True):
         pieces.append(piece)
         size += len(piece)
-        if size > most:
-            raise PassingError(f"an answer of more than {most // 2**20 or 1} MiB", too_large=True)
+        if size > limits.ANSWER_BYTES:
+            raise TooMuchAsked(f"an answer of more than {limits.ANSWER_BYTES / 2**20:g} MiB", limits.CURE)
         if time.monotonic() > ends:
-            raise PassingError(f"an answer that took more than {limits.ANSWER_SECONDS:.0f} seconds", too_large=True)
+            raise PassingError(f"an answer that took more than {limits.ANSWER_SECONDS:.0f} seconds", heavy=True)
     if answer.raw.length_remaining:
         raise PassingError("an answer that ended in the middle")
     return b"".join(pieces)

@@ -20,7 +20,7 @@ from include.mingasync.oneroster.answers import Question, rows_of
 from include.mingasync.oneroster.auth import Bearer, redirected
 from include.mingasync.oneroster.decode import Pages
 from include.mingasync.oneroster.failures import AccessRefused, NothingThere, PassingError, TooMuchAsked
-from include.mingasync.oneroster.network import body_of, cause_of, session_to
+from include.mingasync.oneroster.network import body_of, cause_of, session_to, start_of
 from include.mingasync.oneroster.paging import Tally, Walk
 from include.mingasync.oneroster.quirks import quirks_of
 
@@ -71,7 +71,7 @@ class RestSource:
             answer, body = self._answer(
                 f"{root or self.access.root_url}/{resource}", {"limit": 1, "offset": 0}, self.bearer.header()
             )
-        except PassingError:
+        except (PassingError, TooMuchAsked):
             return None
         if answer.status_code == 200 and body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"{", b"["):
             return 404
@@ -169,7 +169,7 @@ class RestSource:
             ) as answer:
                 if 300 <= answer.status_code < 400:
                     raise AccessRefused(redirected(answer, "The SIS", "host of the Connection"))
-                body = body_of(answer, limits.ANSWER_BYTES if answer.status_code == 200 else limits.REFUSAL_BYTES)
+                body = body_of(answer) if answer.status_code == 200 else start_of(answer)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             heavy = isinstance(error, requests.ReadTimeout | urllib3.exceptions.ReadTimeoutError)
             raise PassingError(cause_of(error), heavy=heavy) from None
@@ -177,14 +177,14 @@ class RestSource:
 
 
 def _smaller(asked: Question, limit: int, refusal: TooMuchAsked) -> int:
-    """A smaller page to ask for, after the server refused one; SourceRefused when the size is not the reason."""
+    """A smaller page to ask for, after one that was too much; SourceRefused when its size is not the reason."""
     if limit <= limits.SMALLEST_PAGE and not refusal.allowed:
         raise SourceRefused(
-            f"The SIS answered {asked.path} from row {asked.offset} with status {refusal.status}, however few rows were asked. "
-            "Check the address in the Connection. Nothing was changed."
+            f"The SIS answered {asked.path} from row {asked.offset} with {refusal}, however few rows were asked. "
+            f"{refusal.cure} Nothing was changed."
         )
     smaller = refusal.allowed or limit // 2
-    log.warning("%s: status %s to %s rows; asking for %s from now on", asked.path, refusal.status, limit, smaller)
+    log.warning("%s: %s to %s rows; asking for %s from now on", asked.path, refusal, limit, smaller)
     return smaller
 
 
@@ -192,7 +192,7 @@ def _cure(fault: PassingError) -> str:
     """What to do about a fault that did not pass."""
     if "no OneRoster page" in str(fault):
         return "Check the host in the Connection; if it is right, try again later, or tell the SIS's support."
-    if fault.too_large:
+    if "seconds" in str(fault):
         return "Set a smaller sis.page_size in the district file, or tell the SIS's support."
     return "Try again later, or tell the SIS's support."
 

@@ -244,3 +244,15 @@ def test_the_check_reads_a_bundle_too() -> None:
     assert all(one.shared for one in check(district(str(bundle)), Access.to_bundle(str(bundle))))
     gone = check(district("/nowhere"), Access.to_bundle("/nowhere"))
     assert not any(one.shared for one in gone)
+
+
+@pytest.mark.parametrize(
+    "value", ['{"orgs": ' + "[" * 200_000, '[{"sourcedId": "a", "parent": ' + "[" * 200_000 + "]" * 200_000 + "}]"]
+)
+def test_an_answer_that_is_nested_beyond_reading_is_refused_in_words(
+    value: str, served: tuple[Access, type[_Server]], tmp_path: Path
+) -> None:
+    access, server = served
+    server.behave = lambda self, *_: self.send(200, value.encode()) or True  # type: ignore
+    with pytest.raises(SourceError, match="no OneRoster page"):
+        _pull(access, tmp_path)
