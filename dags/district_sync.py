@@ -29,7 +29,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param, dag, get_parsing_conte
 
 sys.path.append(str(Path(__file__).parents[1]))  # so that `include` is found wherever Airflow was started
 
-from include.mingasync.airflow_glue import nightly
+from include.mingasync.airflow_glue import failing, nightly
 from include.mingasync.airflow_glue.approval import ApproveArchive
 from include.mingasync.district import District, read_districts
 from include.mingasync.errors import DistrictFileError
@@ -100,7 +100,7 @@ def district_dag(district: District) -> DAG:
         def archive() -> dict[str, object]:
             return nightly.archive()
 
-        @task(retries=4, execution_timeout=timedelta(hours=1))
+        @task(retries=4, execution_timeout=timedelta(hours=1), on_failure_callback=failing.tell_without_directory)
         def notify() -> str:
             return nightly.notify()
 

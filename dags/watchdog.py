@@ -8,7 +8,7 @@ before their first sync, paused by `quiet`, or with `automatic_rostering` off.
 The day before a quiet range begins and the day before it ends, the district's contact is told.
 
 When this fails, the mail server or the directory's database cannot be reached; the next hour tries
-again. It changes no person and no list.
+again, and of the latter `MINGASYNC_SUPPORT_EMAIL` is told once a day. It changes no person and no list.
 """
 
 from __future__ import annotations

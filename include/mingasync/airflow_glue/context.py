@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 _KINDS: Mapping[str, Kind] = {"scheduled": "nightly", "backfill": "backfill"}
 
 
-def this_district() -> District:
-    """The district of the DAG whose task is running."""
-    return find_district(get_current_context()["dag"].dag_id.removeprefix("mingasync_"))
+def this_district(running: Any = None) -> District:
+    """The district of the DAG whose task is running; ``running`` is Airflow's context where it is given and not current."""
+    return find_district((running or get_current_context())["dag"].dag_id.removeprefix("mingasync_"))
 
 
-def this_run(district: District) -> Run:
+def this_run(district: District, running: Any = None) -> Run:
     """What the DAG run that is going on means to the product (PRODUCT sections 8 and 10)."""
-    dag_run = get_current_context()["dag_run"]
+    dag_run = (running or get_current_context())["dag_run"]
     conf = dag_run.conf or {}
     at = dag_run.logical_date or dag_run.run_after
     kind = _KINDS.get(str(getattr(dag_run.run_type, "value", dag_run.run_type)), "manual")
@@ -185,9 +185,9 @@ def links(district: District, run: Run) -> dict[str, str]:
     }
 
 
-def states_of_tasks() -> dict[str, str]:
+def states_of_tasks(running: Any = None) -> dict[str, str]:
     """The state of every task of this run, by task id."""
-    context = get_current_context()
+    context = running or get_current_context()
     run_id = context["dag_run"].run_id
     states = context["ti"].get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])
     return {task: str(getattr(state, "value", state)) for task, state in states.get(run_id, {}).items()}

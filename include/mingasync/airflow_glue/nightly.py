@@ -60,10 +60,14 @@ def in_plain_words() -> Iterator[None]:
     except psycopg.Error as error:
         # What PostgreSQL says may quote the row, and rows are people: only the place and the code go into the log.
         place = ".".join(filter(None, (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)))
-        raise DirectoryRefused(
+        refused = DirectoryRefused(
             f"The directory's database refused a step (SQLSTATE {error.sqlstate or 'none: it cannot be reached'}"
             f"{f', at {place}' if place else ''}). Nothing of this step was kept; it is tried again."
-        ) from None
+        )
+        if context.nobody_can_answer():  # nor tries again
+            cure = ". Check the database and the Connection roster_db, then start the run anew."
+            raise AirflowFailException(str(refused).removesuffix("; it is tried again.") + cure) from None
+        raise refused from None
 
 
 @contextmanager
@@ -276,7 +280,7 @@ def announce_hold(groups: list[dict[str, Any]], wait: dt.timedelta) -> None:
         runs.note(connection, run_no, state="held", reason=reason, answer_until=until)
         if run.send_email:
             try:
-                mail_results(connection, district, run, runs.stored_settings(connection, run_no), asking=True)
+                mail_results(connection, district, run, asking=True)
             except MailRefused as refusal:
                 # The night goes on waiting; the watchdog sends the mail once the server is back.
                 log.warning("%s", refusal)
@@ -312,14 +316,12 @@ def archive() -> dict[str, object]:
 def notify() -> str:
     """The run's verdict, written into its row; the district is mailed once when it wants to be."""
     from include.mingasync.airflow_glue.results_mail import mail_results
-    from include.mingasync.directory import runs
     from include.mingasync.results.night import read_night
 
     with _opened(even_undone=True) as (district, run, connection, run_no):
         state = _close(connection, run_no)
-        row = connection.execute("select settings from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
-        if state != "skipped" and run.send_email and row and row[0]:
-            mail_results(connection, district, run, runs.stored_settings(connection, run_no))
+        if state != "skipped" and run.send_email:
+            mail_results(connection, district, run)
         report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
         return state
 

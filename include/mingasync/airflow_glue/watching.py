@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from include.mingasync.airflow_glue import context
 from include.mingasync.airflow_glue.nightly import in_plain_words
 from include.mingasync.district import District, read_districts
-from include.mingasync.errors import MailRefused, SettingsError
+from include.mingasync.errors import MailRefused, MingaSyncError, SettingsError
 from include.mingasync.run import Run
 
 if TYPE_CHECKING:
@@ -26,29 +26,60 @@ log = logging.getLogger(__name__)
 def watch() -> dict[str, int]:
     """How many districts are late, and how many mails went out; one refused is tried again next hour."""
     from include.mingasync.directory import schema
-    from include.mingasync.results.lateness import how_late
 
     now = dt.datetime.now(dt.UTC)
     districts, unusable = read_districts()
     if unusable:
         log.warning("%s district files cannot be used and are not watched; see Import Errors", len(unusable))
-    with in_plain_words(), context.directory() as connection:
-        schema.bring_to_head(connection)
-        settings = {district.slug: _settings(district) for district in districts}
-        late = [one for district in districts if (one := how_late(connection, district, settings[district.slug], now))]
-        post = _Post(connection, now)
-        _tell_of_late(post, late)
-        for district in districts:
-            _tell_of_quiet(post, district, settings[district.slug])
-            _tell_of_secret(post, district)
-            _send_what_was_refused(post, district)
-        log.info("%s of %s districts late; %s mails sent", len(late), len(districts), post.sent)
+    with in_plain_words():
+        try:
+            with context.directory() as connection:
+                schema.bring_to_head(connection)
+                late, post = _look(connection, districts, now)
+        except Exception as error:
+            _tell_blind(error, now)
+            raise
+        log.info("%s of %s districts late; %s mails sent", late, len(districts), post.sent)
         if post.refused:
             raise MailRefused(
                 f"{post.refused} mails were not taken by the mail server; they are tried again. "
                 "Check the Connection smtp_default. Nothing was changed."
             )
-        return {"late": len(late), "mails": post.sent}
+        return {"late": late, "mails": post.sent}
+
+
+def _look(connection: psycopg.Connection[Any], districts: list[District], now: dt.datetime) -> tuple[int, _Post]:
+    """How many districts are late, and what became of the mails."""
+    from include.mingasync.results.lateness import how_late
+
+    settings = {district.slug: _settings(district) for district in districts}
+    late = [one for district in districts if (one := how_late(connection, district, settings[district.slug], now))]
+    post = _Post(connection, now)
+    _tell_of_late(post, late)
+    for district in districts:
+        _tell_of_quiet(post, district, settings[district.slug])
+        _tell_of_secret(post, district)
+        _send_what_was_refused(post, district)
+    return len(late), post
+
+
+def _tell_blind(error: Exception, now: dt.datetime) -> None:
+    """Mail those who run the product, no more than once a day, that no district can be watched."""
+    from include.mingasync.airflow_glue.mail import send_mail
+    from include.mingasync.results.notices import blind_mail
+    from include.mingasync.results.told import note_told, told_at
+
+    to, last = context.support_address(), told_at(context.snapshots_root(), "watchdog")
+    if to is None or (last and now - last < dt.timedelta(days=1)):
+        return
+    # Only our own words: those of a database may quote a person.
+    why = str(error) if isinstance(error, MingaSyncError) else f"The database did not answer ({type(error).__name__})."
+    try:
+        send_mail(blind_mail(why), [to])
+    except MailRefused as refusal:
+        log.error("%s", refusal)
+    else:
+        note_told(context.snapshots_root(), "watchdog", now)
 
 
 def _settings(district: District) -> Settings | None:

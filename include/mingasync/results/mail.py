@@ -132,7 +132,12 @@ def sentence(night: Night) -> str:
 def what_was_not_changed(night: Night) -> list[str]:
     """What the night left alone, in sentences; empty when it left nothing."""
     told = []
-    if night.state == "failed" and not _changed(night):
+    if not night.is_known:
+        told.append(
+            "What this night changed cannot be told before the directory can be asked again. Each step is carried out whole "
+            "or not at all, and nobody is archived before everything else is done."
+        )
+    elif night.state == "failed" and not _changed(night):
         told.append("Nothing was changed: people, lists and access are as they were the night before.")
     for key, (one, many) in _LEFT_ALONE.items():
         if number := _total(night, key):

@@ -55,6 +55,8 @@ class Night:
     answered_by: str | None = None
     #: issues new, still there and fixed since the night before; None when there was none
     trend: Mapping[str, int] | None = None
+    #: whether the counts tell what was changed; False where the directory could not be asked
+    is_known: bool = True
     #: every change with names; None unless the district asked for it
     attachment: Attachment | None = None
 

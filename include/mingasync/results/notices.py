@@ -28,6 +28,16 @@ def late_mail(late: Sequence[Late], links: Mapping[str, str]) -> Mail:
     return _mail(title, lines, [cure, safe])
 
 
+def blind_mail(why: str) -> Mail:
+    """The notice that the watchdog cannot ask the directory, and so can judge no district."""
+    cure = (
+        "What to do: check that PostgreSQL runs and that the Connection roster_db leads to it. "
+        "The watchdog looks again every hour, and tells of this once a day."
+    )
+    safe = "What was not changed: nothing. Nights that start meanwhile fail before they read anything, and are mailed as failed."
+    return _mail("the watchdog cannot see the directory", [(why, None)], [cure, safe])
+
+
 def secret_mail(district: District, ends: dt.date, today: dt.date) -> Mail:
     """The notice that the secret of a district's SIS ends."""
     left = (ends - today).days

@@ -30,6 +30,8 @@ sis: {name: generic}
 contact: {name: Sam, email: contact@example.org}
 """
 
+SIS = {"conn_type": "http", "host": "http://127.0.0.1:9", "password": "token", "extra": '{"auth": "bearer"}'}
+
 
 @dataclass
 class Glue:
@@ -42,6 +44,8 @@ class Glue:
     settings: str | None = '{"automatic_rostering": true}'
     tasks: dict[str, str] = field(default_factory=dict)
     conf: dict[str, Any] = field(default_factory=dict)
+    #: how the tasks reach the directory by its Connection; here they are led around it
+    real_directory: Any = context.directory
 
     def start(self, run_id: str, kind: Kind = "nightly", night: dt.date = NIGHT, send_email: bool | None = None) -> None:
         """From here on the tasks are those of this run."""
@@ -68,7 +72,7 @@ def glue(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     extra = json.dumps({"disable_ssl": True, "disable_tls": True, "from_email": "Roster sync <sync@example.org>"})
     server = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server))
-    monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_OAK", json.dumps({"conn_type": "http", "host": "http://127.0.0.1:9"}))
+    monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_OAK", json.dumps(SIS))
     with psycopg.connect(database, autocommit=True) as connection, smtp_server(folder := MailFolder(tmp_path / "mails"), port):
         schema.bring_to_head(connection)
         at = dt.datetime.combine(NIGHT, dt.time(8), dt.UTC)
@@ -80,10 +84,10 @@ def glue(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
                 yield own
 
         monkeypatch.setattr(context, "directory", directory)
-        monkeypatch.setattr(context, "this_district", lambda: find_district("oak"))
-        monkeypatch.setattr(context, "this_run", lambda district: here.run)
+        monkeypatch.setattr(context, "this_district", lambda running=None: find_district("oak"))
+        monkeypatch.setattr(context, "this_run", lambda district, running=None: here.run)
         monkeypatch.setattr(context, "settings_text", lambda district: here.settings)
-        monkeypatch.setattr(context, "states_of_tasks", lambda: here.tasks)
+        monkeypatch.setattr(context, "states_of_tasks", lambda running=None: here.tasks)
         monkeypatch.setattr(context, "nobody_can_answer", lambda: False)
         running = {"params": {}, "dag_run": SimpleNamespace(conf=here.conf, logical_date=at, run_after=at, run_id="manual__undo")}
         monkeypatch.setattr(undoing, "get_current_context", lambda: running)

@@ -10,11 +10,12 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from include.mingasync.airflow_glue import context, watching
-from include.mingasync.errors import MailRefused
+from include.mingasync.errors import DirectoryRefused, MailRefused
 from include.rehearsal.mailsink import MailFolder, smtp_server
 from tests.integration.directory.world import Directory, Sis, user
 from tests.integration.rehearsal.test_server import free_port
@@ -81,6 +82,34 @@ def test_support_and_contact_are_told_once(sent: Mails) -> None:
     assert [to for _, to in sent] == [["help@example.org"], ["sam@example.org"]]
     assert watching.watch() == {"late": 1, "mails": 0}
     assert len(list(sent)) == 2
+
+
+def test_a_directory_that_is_away_is_told_to_support_once_a_day(
+    sent: Mails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    @contextmanager
+    def away() -> Iterator[Any]:
+        with psycopg.connect("host=127.0.0.1 port=9 dbname=roster user=nobody") as connection:
+            yield connection
+
+    monkeypatch.setenv("MINGASYNC_SNAPSHOTS", (tmp_path / "snapshots").as_uri())
+    monkeypatch.setattr(context, "directory", away)
+    with sent.refused(), pytest.raises(DirectoryRefused):
+        watching.watch()
+    for _ in range(3):
+        with pytest.raises(DirectoryRefused, match="it cannot be reached"):
+            watching.watch()
+    assert list(sent) == [("MingaSync: the watchdog cannot see the directory", ["help@example.org"])]
+    (mail,) = sent.about("watchdog")
+    assert "Connection roster_db" in mail.get_body(("plain",)).get_content()
+    # A day later it is told again; without a support address nobody is.
+    (note,) = (tmp_path / "snapshots").glob(".told-*")
+    for hours, support, mails in ((23, "help@example.org", 1), (25, "", 1), (25, "help@example.org", 2)):
+        note.write_text((dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours)).isoformat(), encoding="utf-8")
+        monkeypatch.setenv("MINGASYNC_SUPPORT_EMAIL", support)
+        with pytest.raises(DirectoryRefused):
+            watching.watch()
+        assert len(list(sent)) == mails
 
 
 def test_a_mail_that_was_refused_is_tried_again(sent: Mails) -> None:
