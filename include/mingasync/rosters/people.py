@@ -118,15 +118,22 @@ def people_from(
     )
 
 
-def _periods(users: pd.DataFrame, night: dt.date) -> list[list[str]]:
+_NOW = [("now",) * number for number in range(9)]
+
+
+def _periods(users: pd.DataFrame, night: dt.date) -> list[Sequence[str]]:
     """Where the night lies to the period of each role of each user: now, over or later."""
-    made: list[list[str]] = []
+    made: list[Sequence[str]] = []
     known: dict[tuple[str | None, str | None], str] = {}
     for roles, begins, ends in zip(
         _lists(users["roles"]), _lists(users["role_begin_dates"]), _lists(users["role_end_dates"]), strict=True
     ):
+        number = len(roles)
+        if number < len(_NOW) and not any(begins) and not any(ends):
+            made.append(_NOW[number])
+            continue
         own = []
-        for place in range(len(roles)):
+        for place in range(number):
             dates = (begins[place] if place < len(begins) else None, ends[place] if place < len(ends) else None)
             if dates not in known:
                 known[dates] = period(*dates, night)
@@ -180,7 +187,7 @@ def no_role_counts(users: pd.DataFrame, night: dt.date) -> list[str | None]:
     why: list[str | None] = []
     periods_of = users["periods"] if "periods" in users else _periods(users, night)
     for roles, periods in zip(_lists(users["roles"]), periods_of, strict=True):
-        if all(one == "now" for one in periods):
+        if "over" not in periods and "later" not in periods:
             why.append(None)
             continue
         folded = [str(role).strip().lower() for role in roles]
@@ -224,14 +231,17 @@ def _schools(
     unsure: list[Sequence[str]] = []
     for own, by_role, periods in zip(_lists(users["org_ids"]), _lists(users["role_org_ids"]), users["periods"], strict=True):
         every = dict.fromkeys(org for org in (*own, *by_role) if org)
-        if "now" in periods and ("over" in periods or "later" in periods):
+        if ("over" in periods or "later" in periods) and "now" in periods:
             # An org at which no role counts tonight does not either.
             now = {org for org, one in zip(by_role, periods, strict=False) if one == "now"}
             for org in {*by_role} - now:
                 every.pop(org, None)
         at = [org for org in every if org in certain]
-        unknown = [org for org in every if org not in listed and org not in above and org not in wanted] if every else _NO_ORG
-        elsewhere = bool(wanted) and not at and not unknown and any(org in listed for org in every)
+        unknown: Sequence[str] = () if every else _NO_ORG
+        elsewhere = False
+        if len(at) < len(every):
+            unknown = [org for org in every if org not in listed and org not in above and org not in wanted]
+            elsewhere = bool(wanted) and not at and not unknown and any(org in listed for org in every)
         schools.append(None if elsewhere else at)
         unsure.append(unknown)
     return schools, unsure
