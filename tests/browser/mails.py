@@ -1,4 +1,4 @@
-"""``python -m tests.browser.mails docs/images/mails``: the mails of eight nights, drawn by a real browser at two widths, light and dark.
+"""``python -m tests.browser.mails docs/images/mails``: the mails of every kind of night, drawn by a real browser at two widths, light and dark.
 
 Needs Playwright and a Chromium: the one of the system, of CHROMIUM, or Playwright's own. Fails when a mail is wider than the screen, when the
 verdict is not what one sees first, or when a text has too little contrast to be read.
@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from include.mingasync.results.mail import compose
-from tests.unit.results.nights import EIGHT
+from tests.unit.results.nights import NIGHTS
 
 _WIDTHS = (375, 1280)
 _LEAST_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
@@ -58,9 +58,9 @@ def draw(folder: Path, *, cards: bool = False) -> list[Path]:
     drawn = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
-        for name, night in EIGHT.items():
+        for name, night in NIGHTS.items():
             mail = compose(night)
-            verdict = night_verdict(mail.subject.split(": ")[1].rsplit(", ", 2)[0], mail.text)
+            verdict = night_verdict(mail.subject.split(": ")[0], mail.text)
             for width, theme in product(_WIDTHS, ("light", "dark")):
                 page = browser.new_page(viewport={"width": width, "height": 700}, color_scheme=theme)
                 page.set_content(mail.html)

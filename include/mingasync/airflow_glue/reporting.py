@@ -46,13 +46,16 @@ def report_counts(counts: Mapping[str, Any]) -> None:
     moved = counts["memberships"]
     people = {role: _some(own) for role, own in counts["people"].items()}
     changed = sum(number for own in people.values() for key, number in own.items() if key in ("created", "updated", "restored"))
-    log.info("%s people changed; memberships: %s added, %s removed", changed, moved["added"], moved["removed"])
-    lists = {f"{kind} lists": _some(own) for kind, own in counts["lists"].items()}
+    lists = sum(own[key] for own in counts["lists"].values() for key in ("created", "updated", "deactivated"))
+    log.info(
+        "%s people and %s lists changed; memberships: %s added, %s removed", changed, lists, moved["added"], moved["removed"]
+    )
+    of_lists = {f"{kind} lists": _some(own) for kind, own in counts["lists"].items()}
     folded(
         "People and lists",
         (
             f"{name}: {', '.join(f'{number} {key}' for key, number in own.items()) or 'none'}"
-            for name, own in (people | lists).items()
+            for name, own in (people | of_lists).items()
         ),
     )
 

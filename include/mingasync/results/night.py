@@ -53,6 +53,10 @@ class Night:
     answer_until: dt.datetime | None = None
     #: who answered; for the mail and the pages, never for a log
     answered_by: str | None = None
+    #: how it was answered, as in sync_runs.answer
+    answer: str | None = None
+    #: the run that took this one back
+    undone_by: str | None = None
     #: issues new, still there and fixed since the night before; None when there was none
     trend: Mapping[str, int] | None = None
     #: whether the counts tell what was changed; False where the directory could not be asked
@@ -81,13 +85,13 @@ def read_night(
     row = connection.execute(
         """select run_no, night, kind, state, reason, counts, started_at, finished_at,
                   case when state = 'held' and finished_at is null then answer_until end,
-                  answer, answered_by, unproven_because
+                  answer, answered_by, unproven_because, undone_by
            from directory.sync_runs where district = %s and run_id = %s""",
         (district.slug, run_id),
     ).fetchone()
     if row is None:
         raise MingaSyncError(f"{district.name} has no run {run_id} in its history.")
-    run_no, night, kind, state, reason, counts, started_at, finished_at, answer_until, answer, who, unproven = row
+    run_no, night, kind, state, reason, counts, started_at, finished_at, answer_until, answer, who, unproven, undone_by = row
     zone = ZoneInfo(district.timezone)
     night_of_all = Night(
         district=district.name,
@@ -105,6 +109,8 @@ def read_night(
         links=links or {},
         answer_until=answer_until.astimezone(zone) if answer_until else None,
         answered_by=who,
+        answer=answer,
+        undone_by=undone_by,
         trend=_trend(connection, run_no),
         attachment=attachment(connection, district.slug, run_id, night, school_id) if attach_changes else None,
     )

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from include.mingasync.directory import issues, runs
-from include.mingasync.directory.archive import reject
+from include.mingasync.directory.archive import approve, archive, reject
 from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.mail import compose
 from include.mingasync.results.night import Night, read_night
 from include.mingasync.run import Run
-from tests.integration.directory.world import NIGHT, Directory, Sis, everything_on, school, user
+from tests.integration.directory.world import NIGHT, Directory, Sis, enrollment, everything_on, klass, school, user
 from tests.integration.results.test_attachment import read
 
 
@@ -129,6 +129,32 @@ def test_a_hold_asks_while_it_waits_and_tells_the_answer_afterwards(
     ]
 
 
+def test_the_mail_after_an_approval_says_who_gave_it(directory: Directory, oak: District) -> None:
+    directory.settings = everything_on(safety={"archive_percent": 10, "archive_minimum": 2})
+    directory.night(Sis(users=[user(f"u{number}") for number in range(10)]), run_id="first")
+    directory.night(Sis(users=[user(f"u{number}") for number in range(5)]), run_id="second")
+    run = Run("oak", "second", "nightly", dt.datetime.combine(NIGHT, dt.time(8), dt.UTC), NIGHT)
+    number = directory.value("select run_no from directory.sync_runs where run_id = 'second'")
+    assert approve(directory.connection, number, "kim") == 5
+    archive(directory.connection, run, number)
+    finished(directory, "second")
+    mail = compose(read_night(directory.connection, oak, "second"))
+    assert "0 joined, 5 left" in mail.subject
+    assert "Answered by kim: approved." in mail.text and "Answered by kim: approved." in mail.html
+
+
+def test_a_night_of_nothing_but_class_moves_says_so(directory: Directory, oak: District) -> None:
+    directory.settings = everything_on(class_lists={"enabled": True, "terms": ["T1"]})
+    sis = Sis(users=[user("u1"), user("u2")], classes=[klass("C"), klass("D")], enrollments=[enrollment("C", "u1")])
+    directory.night(sis, run_id="first")
+    sis.enrollments = [enrollment("D", "u1"), enrollment("C", "u2")]
+    directory.night(sis, run_id="second")
+    finished(directory, "second")
+    mail = compose(read_night(directory.connection, oak, "second"))
+    assert mail.subject.startswith("All good: 2 memberships added, 1 removed, Oak Valley")
+    assert "2 memberships added, 1 removed." in mail.text and "Nothing changed" not in mail.text
+
+
 def test_issues_are_grouped_by_cause_the_gravest_first(directory: Directory, oak: District) -> None:
     run, number = directory.open(run_id="r")
     rows = [
@@ -153,7 +179,7 @@ def test_a_run_that_failed_before_it_counted_still_has_a_mail(directory: Directo
     _, number = directory.open(run_id="r")
     runs.finish_run(directory.connection, number, "failed", "The SIS refused the request for users (HTTP 403).")
     mail = compose(read_night(directory.connection, oak, "r"))
-    assert "0 joined, 0 left" in mail.subject and "HTTP 403" in mail.text
+    assert mail.subject.startswith("Failed: nothing changed, Oak Valley") and "HTTP 403" in mail.text
 
 
 def test_a_run_that_is_not_there_is_named(directory: Directory, oak: District) -> None:

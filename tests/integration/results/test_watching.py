@@ -179,8 +179,8 @@ def test_a_school_with_recipients_of_its_own_gets_its_part_once(sent: Mails, dir
     watching.watch()
     told = {mail["To"]: mail["Subject"].strip() for mail in sent.about("roster sync")}
     assert len(sent.about("roster sync")) == len(told) == 2
-    assert told["sam@example.org"].startswith("Oak Valley roster sync")
-    assert told["head@example.org"].startswith("Oak Valley, School S1 roster sync")
+    assert "left, Oak Valley, roster sync" in told["sam@example.org"]
+    assert "left, Oak Valley, School S1, roster sync" in told["head@example.org"]
 
 
 def test_the_mails_of_a_night_stand_together_and_each_is_told_apart(sent: Mails, directory: Directory) -> None:

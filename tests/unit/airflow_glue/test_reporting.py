@@ -12,7 +12,7 @@ import pytest
 from include.mingasync.airflow_glue.reporting import next_command, report_counts, report_issues, report_night
 from include.mingasync.directory.counts import empty_counts
 from include.mingasync.run import Run
-from tests.unit.results.nights import EIGHT
+from tests.unit.results.nights import NIGHTS
 
 RUN = Run("oak", "scheduled__1", "nightly", dt.datetime(2026, 11, 24, 8, tzinfo=dt.UTC), dt.date(2026, 11, 24))
 
@@ -36,23 +36,27 @@ def test_a_load_tells_how_many_first(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     counts = empty_counts()
     counts["people"]["student"] |= {"created": 5, "updated": 2, "archive_held": 9}
+    counts["lists"]["role"] |= {"updated": 2}
     counts["memberships"] |= {"added": 30}
     report_counts(counts)
-    assert caplog.messages[0] == "7 people changed; memberships: 30 added, 0 removed"
+    assert caplog.messages[0] == "7 people and 2 lists changed; memberships: 30 added, 0 removed"
     assert "student: 5 created, 2 updated, 9 archive held" in caplog.messages and "class lists: none" in caplog.messages
 
 
-@pytest.mark.parametrize("name", EIGHT)
+@pytest.mark.parametrize("name", NIGHTS)
 def test_a_night_begins_with_its_verdict_and_folds_the_rest(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    report_night(EIGHT[name], RUN, "load" if name == "failed at extraction" else None)
+    report_night(NIGHTS[name], RUN, "load" if name == "failed at extraction" else None)
     first, opening, *rest = caplog.messages
-    assert re.match(r"(All good|Waiting for you|Archives held back|Done, with problems|Failed|Not needed): ", first)
+    assert re.match(
+        r"(All good|Done, 1 thing to look at|Undone|Waiting for you|Archives held back|Done, with problems|Failed|Not needed): ",
+        first,
+    )
     assert not any("kim" in line for line in caplog.messages)
     assert opening == "::group::The whole report" and "::endgroup::" in rest
     told = rest[rest.index("::endgroup::") + 1 :]
     assert all(line.startswith(("Not changed: ", "Next: ")) for line in told)
-    assert any(line.startswith("Next: ") for line in told) == (EIGHT[name].state in ("failed", "held"))
+    assert any(line.startswith("Next: ") for line in told) == (NIGHTS[name].state in ("failed", "held"))
 
 
 def test_the_next_command_clears_the_broken_task_of_that_night_alone() -> None:

@@ -17,8 +17,10 @@ LINKS = {
 
 
 def night(state: str, reason: str | None = None, people: dict[str, int] | None = None, **more: Any) -> Night:
-    """A night in a state; ``people`` are counts of the students."""
+    """A night in a state; ``people`` are counts of the students, ``lists`` of the class lists, ``moves`` of memberships."""
     counts = empty_counts()
+    counts["lists"]["class"] |= more.pop("lists", {})
+    counts["memberships"] |= more.pop("moves", {})
     counts["people"]["student"] |= people or {}
     at = dt.datetime(2026, 11, 24, 2, 0, tzinfo=dt.UTC)
     values: dict[str, Any] = {
@@ -39,10 +41,21 @@ BAD_CLASS = Cause(
 )
 HELD = ({"school_id": "S1", "school": "North High", "role": "student", "people": 112, "of": 400},)
 
-EIGHT: dict[str, Night] = {
+ODD_YEAR = Cause(
+    "warning",
+    "academicSessions.over",
+    1,
+    "Every session of the SIS lies in the past.",
+    "Have the new school year's sessions shared.",
+    (),
+)
+
+NIGHTS: dict[str, Night] = {
     "first": night("success", people={"created": 5210}, kind="manual"),
     "ordinary": night("success", people={"created": 4, "restored": 1, "archived": 7, "updated": 31, "unchanged": 5000}),
     "nothing changed": night("success", people={"unchanged": 5044}),
+    "only class moves": night("success", people={"unchanged": 5044}, moves={"added": 12, "removed": 4}),
+    "with a warning": night("success", people={"unchanged": 5044}, causes=(ODD_YEAR,)),
     "held": night(
         "held",
         "112 archives wait for an approval in Required Actions.",
@@ -55,9 +68,12 @@ EIGHT: dict[str, Night] = {
         "held",
         "112 archives were rejected; these people stay active.",
         answered_by="kim",
+        answer="rejected",
         people={"archive_held": 112},
         held=HELD,
     ),
+    "approved": night("success", answered_by="kim", answer="approved", people={"created": 2, "archived": 112}),
+    "undone": night("success", people={"archived": 112}, undone_by="manual__2026-11-24T09:00:00+00:00"),
     "completed with errors": night(
         "completed_with_errors",
         "3 records were set aside or could not be used; see the issues.",
