@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-#: One lock for everybody who may migrate at the same moment ("minga" in bytes).
+#: One lock for everybody who may make the schema at the same moment ("minga" in bytes).
 _LOCK = 0x6D696E6761
 _TRIES = 3
 #: Another run's migration may take as long; a table is only waited for while a page or a load goes on.
@@ -83,9 +83,8 @@ def upgrade(connection: psycopg.Connection[Any], revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     with _one_at_a_time, _in_one_transaction(connection) as transaction:
-        transaction.exec_driver_sql(f"set local lock_timeout = '{_SECONDS_FOR_OTHERS}s'")
-        # Whoever waited here looks only now at what is there.
-        transaction.exec_driver_sql(f"select pg_advisory_xact_lock({_LOCK})")
+        # Whoever waited here looks only afterwards at what is there.
+        _hold(transaction)
         # Whoever waits for a table makes all wait that come after: not for as long as somebody has forgotten an open transaction.
         transaction.exec_driver_sql(f"set local lock_timeout = '{_SECONDS_FOR_A_TABLE}s'")
         transaction.exec_driver_sql("create schema if not exists directory")
@@ -98,6 +97,20 @@ def upgrade(connection: psycopg.Connection[Any], revision: str) -> None:
         command.upgrade(config, revision)
         if connection.execute("select to_regprocedure('directory.set_rights()')").fetchone() != (None,):
             connection.execute("select directory.set_rights()")
+
+
+def _hold(transaction: sqlalchemy.Connection) -> None:
+    """Let one run at a time bring the schema up to date, until the transaction ends."""
+
+    def has_stamp() -> bool:
+        return transaction.exec_driver_sql("select to_regclass('directory.schema_version') is not null").scalar_one() is True
+
+    transaction.exec_driver_sql(f"set local lock_timeout = '{_SECONDS_FOR_OTHERS}s'")
+    if not has_stamp():
+        transaction.exec_driver_sql(f"select pg_advisory_xact_lock({_LOCK})")
+    if has_stamp():
+        # A table that only the owner may lock: the number above can be taken by any session of the server, for ever.
+        transaction.exec_driver_sql("lock table directory.schema_version in share row exclusive mode")
 
 
 @contextmanager

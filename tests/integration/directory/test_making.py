@@ -327,3 +327,18 @@ def test_an_open_transaction_does_not_make_everybody_wait(database: str, monkeyp
         schema.bring_to_head(connection)
         assert schema.current(connection) == schema.newest()
         forgotten.close()
+
+
+def test_no_other_role_keeps_the_schema_from_being_brought_up_to_date(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "_SECONDS_FOR_OTHERS", 2)
+    with psycopg.connect(database, autocommit=True) as owner, psycopg.connect(database) as other:
+        schema.upgrade(owner, "0005")
+        owner.execute("create role a_reader; grant mingasync_reader to a_reader")
+        other.execute("set session authorization a_reader")
+        other.execute("select pg_advisory_lock(%s)", (schema._LOCK,))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), other.transaction():
+            other.execute("lock table directory.schema_version")
+        schema.bring_to_head(owner)
+        assert schema.current(owner) == schema.newest()
+        other.close()
+        owner.execute("drop role a_reader")
