@@ -5,6 +5,7 @@ The answers name people and are for staff who may read the district; they never 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import pandas as pd
 import psycopg
 
 from include.mingasync.oneroster.records import PARENT_ROLES
-from include.mingasync.rosters.people import ROLE_OF
+from include.mingasync.rosters.people import ROLE_OF, no_role_counts
 
 if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
@@ -150,10 +151,13 @@ def _not_there(connection: psycopg.Connection[Any], district: str, asked: str, s
         )
     aside = snapshot.read_frame("set_aside")
     for (_, user), full in zip(users[fits].head(20).iterrows(), name[fits].head(20), strict=True):
-        yield Story(f"{full.strip()} (SIS {user['sourced_id']})", tuple(_absence(connection, district, user, aside)))
+        lines = _absence(connection, district, user, aside, snapshot.taken_at.date())
+        yield Story(f"{full.strip()} (SIS {user['sourced_id']})", tuple(lines))
 
 
-def _absence(connection: psycopg.Connection[Any], district: str, user: pd.Series, aside: pd.DataFrame) -> Iterator[str]:
+def _absence(
+    connection: psycopg.Connection[Any], district: str, user: pd.Series, aside: pd.DataFrame, night: dt.date
+) -> Iterator[str]:
     yield "The SIS sends this record, but there is no entry in the directory."
     sourced_id = user["sourced_id"]
     roles = [str(role).strip().lower() for role in user["roles"]]
@@ -175,6 +179,8 @@ def _absence(connection: psycopg.Connection[Any], district: str, user: pd.Series
         yield f"The record is {user['status'] if user['status'] != 'active' else 'not enabled'} in the SIS."
     elif planned:
         yield f"The last plan says: {_REASONS.get(planned[0], planned[0])}."
+    elif no_role := no_role_counts(pd.DataFrame([user]), night)[0]:
+        yield f"Nobody is made for it: {_REASONS[no_role]}."
     else:
         yield "No run has loaded this record yet, or its school is not among the district's rostered schools."
 

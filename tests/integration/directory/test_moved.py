@@ -57,10 +57,11 @@ def test_who_moves_to_where_their_role_is_off_leaves_the_lists_of_old(directory:
     counts = directory.night(sis, run_id="tonight")
     assert members(directory) == {("a", "member"), ("co", "manager")}
     assert members(directory, "Math") == {("a", "member")} and members(directory, "co") == {("a", "member"), ("co", "manager")}
-    assert people(directory) == before and counts["memberships"]["removed"] == 4
+    assert people(directory) == before and counts["memberships"]["removed"] == 5
     assert directory.rows(MOVES) == [
         ("C", "b", "remove", "applied", "enrollment_ended"), ("C", "t", "remove", "applied", "enrollment_ended"),
         ("Math", "b", "remove", "applied", "enrollment_ended"), ("co", "b", "remove", "applied", "enrollment_ended"),
+        ("t", "t", "remove", "applied", "enrollment_ended"),
     ]  # fmt: skip
     skipped = "select p.sourced_id, c.action, c.status, c.reason from directory.sync_changes c join directory.people p using (person_id)"
     assert directory.rows(skipped + " where run_id = 'tonight' and entity = 'person' order by 1") == [
@@ -70,9 +71,16 @@ def test_who_moves_to_where_their_role_is_off_leaves_the_lists_of_old(directory:
     assert members(directory, "D") == set()
     calm = directory.state()
     assert directory.night(sis)["memberships"]["removed"] == 0 and directory.state() == calm
-    assert directory.rows("select list_id from directory.lists_visible_to(%s)", person(directory, "t")) == directory.rows(
-        "select list_id from directory.user_lists where source_id = 't' and school_id = 'S1' and status = 'inactive'"
-    )
+    # Nor is there anything left for them to see: their own list of old is kept as it was, but not theirs to look into.
+    assert directory.rows("select list_id from directory.lists_visible_to(%s)", person(directory, "t")) == []
+    own = "select l.status, m.member_role, p.sourced_id from directory.user_lists l join directory.list_members m using (list_id)"
+    own += " join directory.people p using (person_id) where l.source_id = 't' and l.school_id = 'S1' order by 3"
+    assert directory.rows(own) == [("inactive", "member", "a"), ("inactive", "member", "b")]
+    # Back at school, they manage it again.
+    sis.users[2]["org_ids"] = ["S1"]
+    sis.enrollments.append(enrollment("C", "t", "teacher"))
+    directory.night(sis)
+    assert ("active", "manager", "t") in directory.rows(own) and ("t", "manager") in members(directory)
 
 
 def test_who_moves_while_the_sis_still_enrolls_them_stays(directory: Directory) -> None:

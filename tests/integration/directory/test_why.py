@@ -71,6 +71,8 @@ def test_the_story_of_somebody_run_by_run(directory: Directory) -> None:
         (user("x", "wizard"), "is none that is rostered"),
         (user("x", status="tobedeleted"), "tobedeleted in the SIS"),
         (user("x", enabled=False), "not enabled in the SIS"),
+        (user("x", role_end_dates=["2026-11-23"]), "every role that the SIS gives them has ended"),
+        (user("x", role_begin_dates=["2026-11-25"]), "their role begins later"),
         (user("x", "aide"), "turn its roster switch on"),
         (user("x", given_name=None), "the SIS sends no name"),
     ],

@@ -107,6 +107,21 @@ where %(proven)s and m.leads
       select from resting
       where l.kind in ('role', 'grade') and resting.person_id = off.person_id and resting.school_id = l.school_id);
 
+-- A teacher's own list at a school that they left so ends with the last class there. It keeps whoever was on it, but is not theirs
+-- to look into any more.
+insert into leaving
+select rolls.list_id, b.person_id, true, b.may_update, b.quiet, false
+from bystanders as b
+join s_people as s using (n)
+join directory.user_lists as l on l.owner_id = b.person_id
+join s_kinds as kinds on kinds.school_id = coalesce(l.school_id, '') and kinds.kind = l.kind
+join directory.memberships as rolls on rolls.list_id = l.list_id and rolls.manager and rolls.people @> array[b.person_id]
+where %(proven)s and s.unsure_org_ids = '{}' and l.school_id <> all (s.school_ids)
+  and not exists (select from list_match as m where m.list_id = l.list_id)
+  and not exists (select from kept_people as kept where kept.person_id = b.person_id)
+  and not exists (select from directory.membership_overrides as o
+                  where o.list_id = l.list_id and o.person_id = b.person_id and o.manager and o.keep);
+
 -- The same, list by list, as it is carried out and kept.
 create temp table moving on commit drop as
 select list_id, manager, action, status, reason, array_agg(person_id order by person_id) as people, false as is_new
