@@ -1,8 +1,8 @@
-"""### Removes old snapshots
+"""### Removes what has been kept long enough
 
-Once a day, what the runs read from the SIS longer than `MINGASYNC_SNAPSHOT_DAYS` ago (30 where it is not
-set) is removed. A district's newest whole snapshot always stays. People, lists and the OneRoster History
-are not touched; a night whose snapshot is gone can no longer be replayed.
+Once a day, snapshots, changes, issues and mails older than the district file's `retention` says are removed, and people who were
+archived longer ago than that, with all that was kept of them. A district's newest loaded snapshot always stays, and so does
+everything of a run that is going on. Files that others could read are closed. See docs/retention.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from include.mingasync.airflow_glue import housekeeping
 @dag(
     dag_id="mingasync_housekeeping",
     dag_display_name="MingaSync: housekeeping",
-    description="Removes snapshots older than the retention time",
+    description="Removes what is older than the retention of its district",
     schedule=CronTriggerTimetable("15 12 * * *", timezone="UTC"),
     catchup=False,
     # Nobody would think of turning it on.
@@ -32,10 +32,10 @@ from include.mingasync.airflow_glue import housekeeping
 )
 def keep_house() -> None:
     @task
-    def remove_old_snapshots() -> dict[str, int]:
+    def remove_old() -> dict[str, int]:
         return housekeeping.keep_house()
 
-    remove_old_snapshots()
+    remove_old()
 
 
 keep_house()

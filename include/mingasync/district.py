@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from include.mingasync.addresses import address
-from include.mingasync.errors import DistrictFileError, cure_of
+from include.mingasync.errors import DistrictFileError, MingaSyncError, cure_of
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*")
 FOLDER_VARIABLE = "MINGASYNC_DISTRICTS_DIR"
@@ -86,6 +86,30 @@ class Contact(Strict):
     email: Annotated[str, AfterValidator(address)]
 
 
+def snapshot_days() -> int:
+    """For how many days a snapshot is kept where a district does not say: MINGASYNC_SNAPSHOT_DAYS, else 30."""
+    text = os.environ.get("MINGASYNC_SNAPSHOT_DAYS") or "30"
+    if not re.fullmatch(r"0*[1-9][0-9]{0,3}", text):
+        raise MingaSyncError(
+            f"MINGASYNC_SNAPSHOT_DAYS is '{text}'; write a whole number of days from 1 to 9999. Nothing was removed."
+        )
+    return int(text)
+
+
+class Retention(Strict):
+    """For how many days what is personal is kept; after that it is gone from every place."""
+
+    #: what the runs read from the SIS; none: as MINGASYNC_SNAPSHOT_DAYS says
+    snapshots_days: int | None = Field(default=None, ge=1, le=3650)
+    #: what each run changed and why, with old and new values: a run older than this cannot be undone
+    changes_days: int = Field(default=730, ge=7, le=3650)
+    issues_days: int = Field(default=365, ge=1, le=3650)
+    #: to whom which mail went
+    mails_days: int = Field(default=365, ge=7, le=3650)
+    #: people who were archived: until then they come back as the same entry
+    archived_people_days: int = Field(default=1095, ge=30, le=3650)
+
+
 class District(Strict):
     """One SIS connection, one DAG."""
 
@@ -96,6 +120,7 @@ class District(Strict):
     sis: Sis
     contact: Contact
     schools: tuple[str, ...] = ()
+    retention: Retention = Retention()
 
     @property
     def dag_id(self) -> str:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 #: Where the mark of the proofs stands in a derived table: what it was made from.
 _MADE_FROM = "made_from"
+#: What a run leaves in its folder.
+_OWN_FILE = re.compile(r"\.(parquet|json|zip|part)$")
 #: Collections of one snapshot that were read further apart than this are not of one moment.
 _ONE_MOMENT = dt.timedelta(hours=6)
 
@@ -320,6 +322,20 @@ class Snapshot:
         with zipfile.ZipFile(io.BytesIO(self._fs.cat_file(path))) as archive:
             return archive.read(page) if page in archive.namelist() else None
 
+    def written_at(self) -> dt.datetime:
+        """When the newest file was written, in UTC; now where the store does not tell."""
+        found = [
+            next((entry[key] for key in ("mtime", "LastModified", "last_modified", "updated", "created") if entry.get(key)), None)
+            for entry in self._fs.ls(self._path, detail=True)
+        ]
+        times = [_moment(one) for one in found if one is not None]
+        return max(times, default=dt.datetime.now(dt.UTC))
+
+    def looks_like_one(self) -> bool:
+        """Whether the folder holds files as a run leaves them and nothing else."""
+        entries = self._fs.ls(self._path, detail=True)
+        return bool(entries) and all(one["type"] == "file" and _OWN_FILE.search(one["name"]) for one in entries)
+
     def delete(self) -> None:
         """Remove the snapshot."""
         self._fs.rm(self._path, recursive=True)
@@ -335,6 +351,14 @@ class Snapshot:
 def snapshots_of(root_url: str, district: str) -> list[Snapshot]:
     """The whole snapshots of a district that this version can read, newest first."""
     return sorted((one for one in folders_of(root_url, district) if one.is_usable()), key=lambda one: one.taken_at, reverse=True)
+
+
+def district_folders(root_url: str) -> list[str]:
+    """The names of the folders that districts may have left in the store."""
+    fs, path = fsspec.core.url_to_fs(root_url.rstrip("/"))
+    if not fs.exists(path):
+        return []
+    return sorted(one["name"].rstrip("/").rsplit("/", 1)[-1] for one in fs.ls(path, detail=True) if one["type"] == "directory")
 
 
 def newest_loaded(root_url: str, district: str, loaded: Iterable[tuple[str, Mapping[str, Any]]]) -> Snapshot | None:
@@ -358,6 +382,14 @@ def folders_of(root_url: str, district: str) -> list[Snapshot]:
     if not fs.exists(path):
         return []
     return [Snapshot(fs.unstrip_protocol(one["name"])) for one in fs.ls(path, detail=True) if one["type"] == "directory"]
+
+
+def _moment(value: Any) -> dt.datetime:
+    """A moment as the stores tell it: seconds, text, or a time."""
+    if isinstance(value, int | float):
+        return dt.datetime.fromtimestamp(value, dt.UTC)
+    time = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
 
 class _Versioned(msgspec.Struct):

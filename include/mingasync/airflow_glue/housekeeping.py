@@ -4,36 +4,81 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
-import re
+from typing import Any
+
+import fsspec
+import psycopg
 
 from include.mingasync.airflow_glue import context
 from include.mingasync.airflow_glue.nightly import in_plain_words
-from include.mingasync.district import read_districts
+from include.mingasync.district import Retention, district_files, read_districts, snapshot_days
 from include.mingasync.errors import MingaSyncError
+from include.mingasync.results.retention import Kept, remove_old
 
 log = logging.getLogger(__name__)
 
 
 def keep_house() -> dict[str, int]:
-    """How many snapshots were removed and how many are kept."""
-    from include.mingasync.results.retention import remove_old
-    from include.mingasync.snapshot import snapshots_of
+    """How many snapshots and rows were removed for their age, and how many snapshots are kept.
 
-    with in_plain_words():
-        before = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_kept())
-        removed = kept = 0
-        for district in read_districts()[0]:
-            snapshots = snapshots_of(context.snapshots_root(), district.slug)
-            gone = remove_old(snapshots, before)
-            log.info("%s: %s snapshots removed, %s kept", district.slug, gone, len(snapshots) - gone)
-            removed, kept = removed + gone, kept + len(snapshots) - gone
-        return {"removed": removed, "kept": kept}
+    What fails for one district is told at the end, and keeps no other from being looked after.
+    """
+    from include.mingasync.directory import runs, schema
+    from include.mingasync.private_files import tighten
+
+    with in_plain_words(), context.directory() as connection:
+        schema.bring_to_head(connection)
+        retentions, unreadable = _retentions(runs.districts(connection))
+        found, problems = {"removed": 0, "kept": 0, "tightened": 0, "rows": 0, "people": 0}, [*unreadable]
+        for district, (retention, is_there) in retentions.items():
+            try:
+                snapshots = _snapshots(connection, district, retention, is_there)
+                found["removed"], found["kept"] = found["removed"] + snapshots.removed, found["kept"] + snapshots.kept
+                found["tightened"] += tighten(*fsspec.core.url_to_fs(f"{context.snapshots_root().rstrip('/')}/{district}"))
+                rows = _rows(connection, district, retention)
+                found["rows"], found["people"] = found["rows"] + rows[0], found["people"] + rows[1]
+            except (MingaSyncError, OSError) as error:
+                problems.append(f"{district}: {error if isinstance(error, MingaSyncError) else type(error).__name__}")
+        log.info("%s", found)
+        if problems:
+            raise MingaSyncError(f"{len(problems)} district(s) could not be looked after. {' '.join(problems)}")
+        return found
 
 
-def days_kept() -> int:
-    """For how many days a snapshot is kept: MINGASYNC_SNAPSHOT_DAYS, else 30."""
-    text = os.environ.get("MINGASYNC_SNAPSHOT_DAYS") or "30"
-    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text):
-        raise MingaSyncError(f"MINGASYNC_SNAPSHOT_DAYS is '{text}'; write a whole number of days from 1 on. Nothing was removed.")
-    return int(text)
+def _retentions(known: list[str]) -> tuple[dict[str, tuple[Retention, bool]], list[str]]:
+    """Per district its retention and whether it still has a file; and what keeps districts from being looked after.
+
+    A district whose file is gone is one that this directory had runs of, and has the defaults. One whose file cannot be read
+    may have any retention, so nothing of it is removed.
+    """
+    good, bad = read_districts()
+    there = {path.stem for path in district_files()}
+    retentions = {district.slug: (district.retention, True) for district in good}
+    retentions |= {slug: (Retention(), False) for slug in known if slug not in there}
+    return retentions, [str(file.error) for file in bad]
+
+
+def _snapshots(connection: psycopg.Connection[Any], district: str, retention: Retention, is_there: bool) -> Kept:
+    from include.mingasync.directory import runs
+    from include.mingasync.snapshot import Snapshot, folders_of, newest_loaded, snapshots_of
+
+    root = context.snapshots_root()
+    needed = {Snapshot.of(root, district, run_id).url for run_id in runs.going_on(connection, district)}
+    if is_there:
+        base = newest_loaded(root, district, runs.loaded_runs(connection, district))
+        # Before anything was loaded, what was read last is all there is.
+        kept = base or next(iter(snapshots_of(root, district)), None)
+        needed |= {kept.url} if kept else set()
+    folders = [one for one in folders_of(root, district) if one.looks_like_one()]
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(days=retention.snapshots_days or snapshot_days())
+    snapshots = remove_old(folders, before, needed)
+    log.info("%s: %s snapshots removed, %s kept", district, snapshots.removed, snapshots.kept)
+    return snapshots
+
+
+def _rows(connection: psycopg.Connection[Any], district: str, retention: Retention) -> tuple[int, int]:
+    from include.mingasync.directory.retention import remove_old_rows
+
+    removed = remove_old_rows(connection, district, retention, dt.datetime.now(dt.UTC))
+    log.info("%s: %s", district, removed)
+    return removed.changes + removed.issues + removed.mails, removed.people

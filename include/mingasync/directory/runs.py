@@ -108,8 +108,8 @@ def last_loaded(connection: Connection, district: str, before_run: int | None = 
     return dict(zip(("run_id", "night", "snapshot_at", "collections", "run_no"), row, strict=True)) if row else None
 
 
-def loaded_runs(connection: Connection, district: str, but: int) -> list[tuple[str, dict[str, Any]]]:
-    """Run id and collections of every run but one whose snapshot was loaded, the newest snapshot first."""
+def loaded_runs(connection: Connection, district: str, but: int = 0) -> list[tuple[str, dict[str, Any]]]:
+    """Run id and collections of every run, maybe but one, whose snapshot was loaded, the newest snapshot first."""
     rows = connection.execute(
         """
         select run_id, coalesce(collections, '{}') from directory.sync_runs
@@ -135,6 +135,18 @@ def newer_run(connection: Connection, run_no: int) -> str | None:
         (run_no,),
     ).fetchone()
     return row[0] if row else None
+
+
+def districts(connection: Connection) -> list[str]:
+    """Every district that ever had a run."""
+    return [row[0] for row in connection.execute("select distinct district from directory.sync_runs order by 1")]
+
+
+def going_on(connection: Connection, district: str) -> list[str]:
+    """The ids of the runs that have not ended or wait for an answer."""
+    query = """select run_id from directory.sync_runs
+               where district = %s and (finished_at is null or answer_until > now())"""
+    return [row[0] for row in connection.execute(query, (district,))]
 
 
 def known_until(connection: Connection, district: str) -> dt.date | None:

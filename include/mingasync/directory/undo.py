@@ -85,14 +85,16 @@ def _refuse(cursor: psycopg.Cursor[Any], target: _Target) -> None:
 
 
 def _is_forgotten(cursor: psycopg.Cursor[Any], target: _Target) -> bool:
-    """Whether the run once counted changes of which no row is left."""
+    """Whether the run once counted changes of which no row is left, or its rows are being removed for their age."""
     counts = empty_counts() | (target.counts or {})
     changed = any(own[key] for own in counts["people"].values() for key in ("created", "updated", "restored", "archived"))
     changed |= any(own[key] for own in counts["lists"].values() for key in ("created", "updated", "deactivated"))
     changed |= bool(counts["memberships"]["added"] or counts["memberships"]["removed"])
     row = cursor.execute(
-        """select exists (select from directory.changes where run_no = %(run)s)
-                  or exists (select from directory.membership_changes where run_no = %(run)s)""",
+        """select forgotten_at is null
+                  and (exists (select from directory.changes where run_no = %(run)s)
+                       or exists (select from directory.membership_changes where run_no = %(run)s))
+           from directory.sync_runs where run_no = %(run)s""",
         {"run": target.run_no},
     ).fetchone()
     return changed and row == (False,)
