@@ -8,14 +8,21 @@ from typing import Any
 
 from tests.integration.directory.world import NIGHT, Directory, Sis, everything_on, school, user
 
-PRESENCES = ("present", "changed", "absent", "tobedeleted", "disabled", "other_school", "set_aside")
+PRESENCES = (
+    "present", "changed", "absent", "tobedeleted", "disabled", "other_school", "set_aside", "no_school", "unlisted_school",
+    "role_ended", "role_to_begin", "role_off_there",
+)  # fmt: skip
+#: In the SIS without a word about where: nothing follows from it.
+_OPEN = ("no_school", "unlisted_school")
+_LEFT_AS_THEY_ARE = {"role_to_begin": "role_not_begun", "role_off_there": "roster_off"}
 ORIGINS = ("sis", "manual", "linked")
 
 HEAD = """# The decision table
 
 Written by `python -m tests.integration.directory.decisions > docs/decision-table.md` from a real directory; a test compares every cell
 with values worked out by a separate, simple program. *untouched*: no row, nothing changed. *linked*: made by hand, then found in
-the SIS. The safety limits are out of the way here.
+the SIS. *no_school*: the record names no org; *unlisted_school*: one that the SIS does not list; *role_off_there*: they moved to a school where
+their role is off. The safety limits are out of the way here.
 
 """
 
@@ -41,16 +48,16 @@ def all_cases() -> list[Case]:
 
 def expected(case: Case) -> tuple[str, str]:
     """The outcome and its reason, by hand."""
-    here = case.presence in ("present", "changed")
+    here = case.presence in ("present", "changed", *_OPEN, "role_off_there")
     if case.presence == "set_aside" or (not here and case.origin == "manual"):
         return "untouched", "-"
     if not case.include:
         return ("skipped", "excluded") if here else ("untouched", "-")
-    if not case.roster:
-        return "untouched", "-"
+    if not case.roster or case.presence in _LEFT_AS_THEY_ARE:
+        return ("skipped", _LEFT_AS_THEY_ARE[case.presence]) if case.roster else ("untouched", "-")
     if here:
         # Somebody made by hand who was never linked gets the SIS's id: that is a change too.
-        if case.presence == "present" and case.origin != "manual":
+        if case.presence in ("present", *_OPEN) and case.origin != "manual":
             return "unchanged", "-"
         return ("updated", "changed_in_sis") if case.auto_update else ("update_suppressed", "auto_update_off")
     reason = {"other_school": "left_school"}.get(case.presence, case.presence)
@@ -64,8 +71,9 @@ def tried(directory: Directory) -> dict[Case, tuple[str, str]]:
     overridden = {s for case, s in where.items() if case.by_override}
     settings = everything_on()
     settings["schools"] = {name: {"roles": {"student": _toggles(name)}} for name in sorted(overridden | set(where.values()))}
+    settings["schools"]["off"] = {"roles": {"student": {"roster": False}}}
     directory.settings = everything_on(safety={"archive_percent": 100, "archive_minimum": 0})
-    directory.rostered = tuple(sorted(set(where.values())))
+    directory.rostered = (*sorted(set(where.values())), "off")
     orgs = [school(name) for name in (*directory.rostered, "elsewhere")]
     names = {case: f"u{number}" for number, case in enumerate(cases)}
     directory.night(Sis(users=[user(names[c], schools=[where[c]]) for c in cases if c.origin == "sis"], orgs=orgs))
@@ -110,6 +118,11 @@ def _tonight(case: Case, name: str, at: str) -> dict[str, Any] | None:
         "disabled": {"enabled": False},
         "other_school": {"org_ids": ["elsewhere"]},
         "set_aside": {"family_name": "Broken"},
+        "no_school": {"org_ids": []},
+        "unlisted_school": {"org_ids": ["nowhere"]},
+        "role_ended": {"role_end_dates": ["2026-11-23"]},
+        "role_to_begin": {"role_begin_dates": ["2026-11-25"]},
+        "role_off_there": {"org_ids": ["off"]},
     }
     change = changes[case.presence]
     return None if change is None else row | change
@@ -127,7 +140,7 @@ def _outcome(directory: Directory, name: str, case: Case) -> tuple[str, str]:
     if not rows:
         calm = status == "active" and family == f"Family{name}"
         return (
-            ("unchanged" if case.presence == "present" and _is_rostered(directory, name, case) else "untouched", "-")
+            ("unchanged" if case.presence in ("present", *_OPEN) and _is_rostered(directory, name, case) else "untouched", "-")
             if calm
             else ("?", "?")
         )

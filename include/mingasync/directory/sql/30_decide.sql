@@ -126,8 +126,7 @@ where new_people.n is null
 insert into plan_people
 select distinct on (coalesce(p.person_id::text, w.sourced_id))
        p.person_id, nullif(r.school_id, ''), r.role, case when p.person_id is null then 'create' else 'skip' end, 'suppressed',
-       case when coalesce(p.include_in_sync, true) then w.reason else 'excluded' end, null,
-       jsonb_build_object('sourced_id', w.sourced_id)
+       w.reason, null, jsonb_build_object('sourced_id', w.sourced_id)
 from s_waiting as w
 left join (
     select person_id, school_ids, role, include_in_sync, unnest(sourced_ids) as sourced_id
@@ -135,6 +134,7 @@ left join (
 ) as p using (sourced_id)
 join s_rules as r on r.school_id = coalesce(p.school_ids[1], case when p.person_id is null then w.school_id end, '')
     and r.role = coalesce(p.role, w.role) and r.roster
-where not exists (select from here where here.person_id = p.person_id)
+where coalesce(p.include_in_sync, true)
+  and not exists (select from here where here.person_id = p.person_id)
   and not exists (select from s_settled where s_settled.person_id = p.person_id)
 order by coalesce(p.person_id::text, w.sourced_id), w.sourced_id;
