@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 #: What a run leaves of its plan.
 _TABLES = ("changes", "membership_changes", "sync_issues")
@@ -25,7 +26,7 @@ def taken_back(connection: psycopg.Connection[Any], run_no: int) -> Iterator[Non
     with connection.cursor() as cursor:
         for table, content in rows.items():
             _write(cursor, table, run_no, content)
-        values = [psycopg.types.json.Jsonb(value) if isinstance(value, dict) else value for value in own or ()]
+        values = [Jsonb(value) if isinstance(value, dict) else value for value in own or ()]
         cursor.execute(_own("update directory.sync_runs set ({}) = row ({}) where run_no = %s", len(values)), (*values, run_no))
 
 
