@@ -257,31 +257,35 @@ def _named(ids: pa.Array) -> str:
 
 
 def _tables(source: RestSource, collection: str, keys: Sequence[str], seen: _Seen, parents: bool) -> Iterator[pa.Table]:
-    waiting: list[pa.Table] = []
     for key in keys:
-        tally, earlier = Tally(), list(seen.ids)
+        tally, earlier, waiting = Tally(), list(seen.ids), list[pa.Table]()
         seen.begin(tally)
         for page in source.pages(collection, tally, parents=parents, path=key):
             seen.add(page.num_rows)
-            rows, odd = fit(collection, page)
-            named = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(rows.column("sourced_id")), ""), False)
-            good = rows if pc.all(named).as_py() else rows.filter(named)
-            nameless = rows.num_rows - good.num_rows - _nameless(odd)
-            seen.unreadable += [*odd, *[(collection, "", "it is no record, or has no sourcedId")] * nameless]
-            if earlier:
-                # Somebody may be both a student and a teacher.
-                known = pc.is_in(good.column("sourced_id"), pa.chunked_array(earlier, pa.string()).combine_chunks())
-                good = good.filter(pc.invert(known))
-            seen.ids += good.column("sourced_id").chunks
-            kept = good if parents or collection != "users" else without_parents(good)
-            seen.left_out += good.num_rows - kept.num_rows
-            waiting.append(kept)
-            # Parquet is written and read many times quicker in large groups of rows than page by page.
+            waiting.append(page)
+            # Looked at, written and read in large groups of rows: that is many times quicker than page by page.
             if sum(table.num_rows for table in waiting) >= _GROUP:
-                yield pa.concat_tables(waiting)
+                yield _kept(collection, pa.concat_tables(waiting), seen, earlier, parents)
                 waiting = []
-    if waiting:
-        yield pa.concat_tables(waiting)
+        if waiting:
+            yield _kept(collection, pa.concat_tables(waiting), seen, earlier, parents)
+
+
+def _kept(collection: str, came: pa.Table, seen: _Seen, earlier: Sequence[pa.Array], parents: bool) -> pa.Table:
+    """The rows to keep of those that came; ``earlier`` are the ids that came from another resource."""
+    rows, odd = fit(collection, came)
+    named = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(rows.column("sourced_id")), ""), False)
+    good = rows if pc.all(named).as_py() else rows.filter(named)
+    nameless = rows.num_rows - good.num_rows - _nameless(odd)
+    seen.unreadable += [*odd, *[(collection, "", "it is no record, or has no sourcedId")] * nameless]
+    if earlier:
+        # Somebody may be both a student and a teacher.
+        known = pc.is_in(good.column("sourced_id"), pa.chunked_array(earlier, pa.string()).combine_chunks())
+        good = good.filter(pc.invert(known))
+    seen.ids += good.column("sourced_id").chunks
+    kept = good if parents or collection != "users" else without_parents(good)
+    seen.left_out += good.num_rows - kept.num_rows
+    return kept
 
 
 def _absent(collection: str, district: District, snapshot: Snapshot, cause: str, started: dt.datetime) -> Proof:
