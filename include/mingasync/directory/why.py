@@ -5,7 +5,6 @@ The answers name people and are for staff who may read the district; they never 
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import psycopg
 
+from include.mingasync.directory.why_roll import planned, roll
 from include.mingasync.oneroster.records import PARENT_ROLES
 from include.mingasync.rosters.people import ROLE_OF, no_role_counts
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
 
 _RUNS = 30
+_LISTS = 10
 _REASONS = {
-    "new_in_sis": "the SIS had them for the first time",
+    "new_in_sis": "the SIS had it, and the directory had not",
     "changed_in_sis": "the SIS changed",
     "back_in_sis": "the SIS has them again",
     "auto_update_off": "auto update is off for the role; turn it on to let changes through",
@@ -55,6 +56,13 @@ _REASONS = {
     "changed_since": "it was changed since, so the undo left it alone",
 }
 
+_ANSWERS = {
+    "rejected": "the answer was: rejected",
+    "none": "nobody answered in time",
+    "partly": "it was not among those that were approved",
+    "late": "the approval came after a newer night was loaded",
+}
+
 
 @dataclass(frozen=True)
 class Story:
@@ -69,24 +77,39 @@ def why_person(connection: psycopg.Connection[Any], district: str, asked: str, s
 
     Where nobody in the directory fits, what the last snapshot (if given) says of them.
     """
+    stories = _people(connection, district, snapshot, asked=asked)
+    return stories or list(_not_there(connection, district, asked, snapshot))
+
+
+def _people(
+    connection: psycopg.Connection[Any],
+    district: str,
+    snapshot: Snapshot | None,
+    *,
+    asked: str | None = None,
+    sourced_id: str | None = None,
+) -> list[Story]:
+    """The stories of whom a question fits, or of whom the SIS knows by an id."""
     rows = connection.execute(
         """
-        select person_id, given_name, family_name, role, status, include_in_sync, sourced_ids, source, created_at, school_ids
+        select person_id, given_name, family_name, role, status, include_in_sync, sourced_ids, source, created_at, school_ids,
+               sourced_id, email, username, identifier
         from directory.people
         where district = %(district)s and (
-            person_id::text = %(asked)s or %(asked)s = any (sourced_ids)
+            %(id)s::text = any (sourced_ids)
+            or person_id::text = %(asked)s or %(asked)s::text = any (sourced_ids)
             or lower(%(asked)s) in (lower(email), lower(username), lower(identifier))
             or position(lower(%(asked)s) in lower(concat_ws(' ', given_name, family_name))) > 0)
         order by family_name, given_name, person_id limit 20
         """,
-        {"district": district, "asked": asked},
+        {"district": district, "asked": asked, "id": sourced_id},
     ).fetchall()
-    stories = [_person(connection, row) for row in rows]
-    return stories or list(_not_there(connection, district, asked, snapshot))
+    users = snapshot.frame("users") if rows and snapshot is not None and snapshot.exists() else None
+    return [_person(connection, district, row, users) for row in rows]
 
 
-def _person(connection: psycopg.Connection[Any], row: tuple[Any, ...]) -> Story:
-    person_id, given, family, role, status, included, sourced_ids, source, created_at, schools = row
+def _person(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ...], users: pd.DataFrame | None) -> Story:
+    person_id, given, family, role, status, included, sourced_ids, source, created_at, schools, leading, *contact = row
     lines = [
         f"Now: {status}, {role}, at {', '.join(schools) or 'no school'}; "
         f"known to the SIS as {', '.join(sourced_ids) or 'nobody'}.",
@@ -94,38 +117,99 @@ def _person(connection: psycopg.Connection[Any], row: tuple[Any, ...]) -> Story:
     ]
     if not included:
         lines.append('"Include user in SIS sync" is off: no sync touches this person.')
+    lines += _places(connection, district, person_id)
     lines += _pins(connection, person_id)
-    lines += _changes(connection, "person", person_id)
-    lines += _issues(connection, sourced_ids)
+    if users is not None:
+        holds = dict(
+            zip(("given_name", "family_name", "email", "username", "identifier"), (given, family, *contact), strict=True)
+        )
+        lines += _differences(users, leading, holds)
+    lines += _changes(connection, district, "person", person_id)
+    lines += _issues(connection, district, sourced_ids)
     return Story(f"{given} {family} (person {person_id})", tuple(lines))
 
 
+def _places(connection: psycopg.Connection[Any], district: str, person_id: int) -> Iterator[str]:
+    """The lists that somebody is on and those that they manage."""
+    lists = connection.execute(
+        """select l.name, rolls.manager, l.status
+           from directory.memberships as rolls join directory.user_lists as l using (list_id)
+           where l.district = %s and rolls.people @> array[%s]::integer[] order by l.name, l.list_id""",
+        (district, person_id),
+    ).fetchall()
+    if not lists:
+        yield "On no list."
+    for is_manager, what in ((False, "On the lists"), (True, "Manages")):
+        names = [name if status == "active" else f"{name} (inactive)" for name, manager, status in lists if manager == is_manager]
+        more = f", and {len(names) - _LISTS} more" if len(names) > _LISTS else ""
+        if names:
+            yield f"{what}: {', '.join(names[:_LISTS])}{more}."
+
+
 def _pins(connection: psycopg.Connection[Any], person_id: int) -> Iterator[str]:
-    for field, value, sis, reason, until, by in connection.execute(
-        "select field, value, sis_value, reason, until, set_by from directory.field_pins where person_id = %s", (person_id,)
+    for field, value, sis, reason, until, by, is_over, now in connection.execute(
+        """select pin.field, pin.value, pin.sis_value, pin.reason, pin.until, pin.set_by,
+                  coalesce(pin.until < current_date, false), to_jsonb(p) ->> pin.field
+           from directory.field_pins as pin join directory.people as p using (person_id)
+           where person_id = %s order by pin.field""",
+        (person_id,),
     ):
-        end = f" until {until}" if until else ""
-        yield f"{field} is pinned to '{value}'{end} by {by} ({reason}); the SIS says '{sis}'."
+        pinned = f"pinned to {_shown(value)}{f' until {until}' if until else ''} by {by} ({reason})"
+        if is_over:
+            yield f"{field} was {pinned}; that is over."
+        elif now != value:
+            yield f"{field} was {pinned}, but is {_shown(now)} now."
+        else:
+            yield f"{field} is {pinned}; the SIS said {_shown(sis)}."
 
 
-def _changes(connection: psycopg.Connection[Any], entity: str, number: int) -> Iterator[str]:
-    for night, run_id, action, status, reason, before, after in connection.execute(
-        """select r.night, r.run_id, c.action, c.status, c.reason, c.before, c.after
+def _differences(users: pd.DataFrame, sourced_id: str | None, holds: dict[str, Any]) -> Iterator[str]:
+    """Where the SIS's record, as it was read last, says another thing than the directory."""
+    for _, record in users[users["sourced_id"].eq(sourced_id)].tail(1).iterrows():
+        for field, here in holds.items():
+            there = None if pd.isna(record[field]) else str(record[field])
+            if (there or None) != (here or None):
+                yield f"The SIS sends {field} {_shown(there)}, the directory holds {_shown(here)}."
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value in (None, "") else f"'{value}'"
+
+
+def _changes(connection: psycopg.Connection[Any], district: str, entity: str, number: int) -> Iterator[str]:
+    for night, run_id, kind, action, status, reason, before, after, answer, has_ended, undone_by in connection.execute(
+        """select r.night, r.run_id, r.kind, c.action, c.status, c.reason, c.before, c.after, r.answer, r.finished_at is not null,
+                  r.undone_by
            from directory.changes as c join directory.sync_runs as r using (run_no)
-           where c.entity = %s and c.entity_no = %s order by r.run_no desc limit %s""",
-        (entity, number, _RUNS),
+           where r.district = %s and c.entity = %s and c.entity_no = %s order by r.run_no desc limit %s""",
+        (district, entity, number, _RUNS),
     ).fetchall()[::-1]:
         fields = ", ".join(f"{name}: {(before or {}).get(name)!r} → {(after or {}).get(name)!r}" for name in (after or {}))
         changed = f" ({fields})" if action == "update" and fields else ""
-        yield f"{night}, run {run_id}: {action} {status}, because {_REASONS.get(reason, reason)}{changed}."
+        run = f"run {run_id}, a preview that changed nothing" if kind == "preview" else f"run {run_id}"
+        how = _how_it_stands(action, status, answer, has_ended, undone_by)
+        yield f"{night}, {run}: {action} {status}, because {_REASONS.get(reason, reason)}{changed}{how}."
 
 
-def _issues(connection: psycopg.Connection[Any], sourced_ids: list[str]) -> Iterator[str]:
+def _how_it_stands(action: str, status: str, answer: str | None, has_ended: bool, undone_by: str | None) -> str:
+    """What became of it since it was planned."""
+    if status == "undone":
+        return f"; it was taken back by the run {undone_by}" if undone_by else "; it was taken back"
+    if status == "conflict" and action == "archive":
+        return "; nobody was archived"
+    if status != "held":
+        return ""
+    if answer:
+        return f"; {_ANSWERS.get(answer, answer)}"
+    return "; nobody could be asked" if has_ended else "; it waits for an answer"
+
+
+def _issues(connection: psycopg.Connection[Any], district: str, sourced_ids: list[str]) -> Iterator[str]:
     for night, severity, message, fix in connection.execute(
         """select r.night, i.severity, i.message, i.fix
            from directory.sync_issues as i join directory.sync_runs as r using (run_no)
-           where i.sourced_id = any (%s) order by r.run_no desc limit 5""",
-        (sourced_ids,),
+           where i.district = %s and i.sourced_id = any (%s) order by r.run_no desc limit 5""",
+        (district, sourced_ids),
     ).fetchall()[::-1]:
         yield f"{night}, {severity}: {message} {fix}"
 
@@ -149,60 +233,79 @@ def _not_there(connection: psycopg.Connection[Any], district: str, asked: str, s
                 "Check in the SIS that the record exists and that its school is shared. Parents are not people here.",
             ),
         )
-    aside = snapshot.read_frame("set_aside")
     for (_, user), full in zip(users[fits].head(20).iterrows(), name[fits].head(20), strict=True):
-        lines = _absence(connection, district, user, aside, snapshot.taken_at.date())
-        yield Story(f"{full.strip()} (SIS {user['sourced_id']})", tuple(lines))
+        # The directory may hold somebody under other words than the SIS sends by now.
+        known = _people(connection, district, snapshot, sourced_id=user["sourced_id"])
+        yield from known or [
+            Story(f"{full.strip()} (SIS {user['sourced_id']})", tuple(_absence(connection, district, user, snapshot)))
+        ]
 
 
-def _absence(
-    connection: psycopg.Connection[Any], district: str, user: pd.Series, aside: pd.DataFrame, night: dt.date
-) -> Iterator[str]:
+def _absence(connection: psycopg.Connection[Any], district: str, user: pd.Series, snapshot: Snapshot) -> Iterator[str]:
     yield "The SIS sends this record, but there is no entry in the directory."
     sourced_id = user["sourced_id"]
     roles = [str(role).strip().lower() for role in user["roles"]]
-    rule = aside.loc[(aside["resource"] == "users") & (aside["sourced_id"] == sourced_id), "rule"]
-    planned = connection.execute(
-        """select c.reason from directory.changes as c join directory.sync_runs as r using (run_no)
-           where r.district = %s and c.entity = 'person' and c.after ->> 'sourced_id' = %s
-           order by r.run_no desc limit 1""",
-        (district, sourced_id),
-    ).fetchone()
-    if len(rule):
-        yield f"The record was set aside ({rule.iloc[0]})."
-        yield from _issues(connection, [sourced_id])
+    if rule := _set_aside(snapshot, "users", sourced_id):
+        yield f"The record was set aside ({rule})."
+        yield from _issues(connection, district, [sourced_id])
     elif roles and all(role in PARENT_ROLES for role in roles):
         yield "Parents and guardians are not people here, only a student's contact."
     elif not any(role in ROLE_OF for role in roles):
         yield f"The role '{', '.join(roles)}' is none that is rostered."
     elif user["status"] != "active" or user["enabled"] is False:
         yield f"The record is {user['status'] if user['status'] != 'active' else 'not enabled'} in the SIS."
-    elif planned:
-        yield f"The last plan says: {_REASONS.get(planned[0], planned[0])}."
-    elif no_role := no_role_counts(pd.DataFrame([user]), night)[0]:
+    elif reason := planned(connection, district, sourced_id):
+        yield f"The last loaded night says: {_REASONS.get(reason, reason)}."
+    elif no_role := no_role_counts(pd.DataFrame([user]), snapshot.taken_at.date())[0]:
         yield f"Nobody is made for it: {_REASONS[no_role]}."
+    elif _is_gone(snapshot, sourced_id):
+        yield "The record is at no rostered school (schools in the district's file)."
     else:
-        yield "No run has loaded this record yet, or its school is not among the district's rostered schools."
+        yield "No run has loaded this record yet."
+
+
+def _set_aside(snapshot: Snapshot, resource: str, sourced_id: str) -> str | None:
+    """The rule by which a record was set aside, None when it was not."""
+    aside = snapshot.read_frame("set_aside")
+    rule = aside.loc[aside["resource"].eq(resource) & aside["sourced_id"].eq(sourced_id), "rule"]
+    return str(rule.iloc[0]) if len(rule) else None
+
+
+def _is_gone(snapshot: Snapshot, sourced_id: str) -> bool:
+    return bool(snapshot.read_frame("derived_gone")["sourced_id"].eq(sourced_id).any())
 
 
 def why_list(connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None = None) -> list[Story]:
     """The stories of every list that fits: by list_id, source_id, or a part of the name; also of a class without a list."""
+    stories = _lists(connection, district, snapshot, asked=asked)
+    return stories or list(_no_list(connection, district, asked, snapshot))
+
+
+def _lists(
+    connection: psycopg.Connection[Any],
+    district: str,
+    snapshot: Snapshot | None,
+    *,
+    asked: str | None = None,
+    class_id: str | None = None,
+) -> list[Story]:
+    """The stories of what a question fits, or of a class's list."""
     rows = connection.execute(
         """
-        select list_id, name, kind, status, visibility, source_id, term_ids, school_id
-        from directory.user_lists
-        where district = %(district)s and (list_id::text = %(asked)s or lower(source_id) = lower(%(asked)s)
-                                           or position(lower(%(asked)s) in lower(name)) > 0)
-        order by name limit 20
+        select list_id, name, kind, status, visibility, term_ids from directory.user_lists
+        where district = %(district)s and (
+            kind = 'class' and source_id = %(class)s
+            or list_id::text = %(asked)s or lower(source_id) = lower(%(asked)s)
+            or position(lower(%(asked)s) in lower(name)) > 0)
+        order by name, list_id limit 20
         """,
-        {"district": district, "asked": asked},
+        {"district": district, "asked": asked, "class": class_id},
     ).fetchall()
-    stories = [_list(connection, row, snapshot) for row in rows]
-    return stories or list(_no_list(asked, snapshot))
+    return [_list(connection, district, row, snapshot) for row in rows]
 
 
-def _list(connection: psycopg.Connection[Any], row: tuple[Any, ...], snapshot: Snapshot | None) -> Story:
-    list_id, name, kind, status, visibility, source_id, terms, _ = row
+def _list(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ...], snapshot: Snapshot | None) -> Story:
+    list_id, name, kind, status, visibility, terms = row
     members, managers = connection.execute(
         """select count(*) filter (where member_role = 'member'), count(*) filter (where member_role = 'manager')
            from directory.list_members where list_id = %s""",
@@ -213,31 +316,15 @@ def _list(connection: psycopg.Connection[Any], row: tuple[Any, ...], snapshot: S
         lines.append("Private: only its managers and admins see it. Set it public for all staff to find it.")
     if terms:
         lines.append(f"It follows the terms {', '.join(terms)}.")
-    if kind == "class" and snapshot is not None and snapshot.exists():
-        lines += _roll(connection, source_id, snapshot, members)
-    lines += _changes(connection, "list", list_id)
+    if status == "inactive":
+        lines.append("An inactive list keeps who was on it; only whoever is archived leaves it.")
+    elif kind == "class" and snapshot is not None and snapshot.exists():
+        lines += roll(connection, district, list_id, snapshot, _REASONS)
+    lines += _changes(connection, district, "list", list_id)
     return Story(f"{name} (list {list_id})", tuple(lines))
 
 
-def _roll(connection: psycopg.Connection[Any], class_id: str, snapshot: Snapshot, members: int) -> Iterator[str]:
-    enrollments = snapshot.frame("enrollments")
-    own = enrollments[enrollments["class_id"] == class_id]
-    role = own["role"].astype(str).str.lower()
-    students = int((role == "student").sum())
-    yield f"The SIS enrolls {students} students and {int((role == 'teacher').sum())} teachers in it."
-    if members == 0 and students == 0:
-        yield "It is empty because the SIS sends no student enrollments for it: check that section rosters are shared."
-    for teacher in own.loc[role == "teacher", "user_id"]:
-        known = connection.execute(
-            "select include_in_sync, status from directory.people where %s = any (sourced_ids)", (teacher,)
-        ).fetchone()
-        if known is None:
-            yield f"Its teacher {teacher} is not in the directory: is the teacher's role rostered?"
-        elif not known[0]:
-            yield f'Its teacher {teacher} is not its manager: "Include user in SIS sync" is off for them.'
-
-
-def _no_list(asked: str, snapshot: Snapshot | None) -> Iterator[Story]:
+def _no_list(connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None) -> Iterator[Story]:
     if snapshot is None or not snapshot.exists():
         yield Story(asked, ("No list fits, and there is no snapshot to look into.",))
         return
@@ -246,11 +333,19 @@ def _no_list(asked: str, snapshot: Snapshot | None) -> Iterator[Story]:
     fits = classes["sourced_id"].eq(asked) | title.str.contains(asked.casefold(), regex=False)
     if not fits.any():
         yield Story(asked, ("No list fits, and the SIS sends no class like this: check that classes are shared.",))
-    reasons = snapshot.read_frame("derived_unlisted").set_index("source_id")["reason"]
+    unlisted = snapshot.read_frame("derived_unlisted").set_index("source_id")["reason"]
     for _, klass in classes[fits].head(20).iterrows():
         sourced_id, terms = klass["sourced_id"], ", ".join(klass["term_ids"])
-        reason = str(reasons.get(sourced_id, "the class was set aside by the data proof"))
+        # Its list may bear another name by now.
+        if known := _lists(connection, district, snapshot, class_id=sourced_id):
+            yield from known
+            continue
+        if rule := _set_aside(snapshot, "classes", sourced_id):
+            because = f"There is no list, because the class was set aside by the data proof ({rule})."
+        elif sourced_id in unlisted:
+            because = f"There is no list, because {_REASONS.get(unlisted[sourced_id], unlisted[sourced_id])}."
+        else:
+            because = "There is no list. No run has loaded it yet, or its school is none of those that the district's file names."
         yield Story(
-            f"{klass['title'] or 'Class'} (SIS {sourced_id})",
-            (f"There is no list, because {_REASONS.get(reason, reason)}.", f"The class lies in the terms {terms or 'none'}."),
+            f"{klass['title'] or 'Class'} (SIS {sourced_id})", (because, f"The class lies in the terms {terms or 'none'}.")
         )

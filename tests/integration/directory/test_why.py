@@ -35,8 +35,8 @@ def kept(tmp_path: Path, directory: Directory) -> Keep:
             "rule": ["users.role_unknown"] * len(set_aside),
         }
         snapshot.write_frame("set_aside", pd.DataFrame(aside))
-        unlisted = directory.desired(sis).tables["unlisted"]
-        snapshot.write_frame("derived_unlisted", unlisted.to_pandas())
+        for name, table in directory.desired(sis, set_aside).tables.items():
+            snapshot.write_frame(f"derived_{name}", table.to_pandas())
         return snapshot
 
     return keep
