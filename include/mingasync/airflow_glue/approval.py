@@ -42,6 +42,8 @@ class ApproveArchive(HITLOperator):
         if nobody_can_answer():
             self.log.info("%s archives are held; this run cannot wait for an approval, so they stay held.", people)
             return None
+        groups = nightly.ask_held()
+        people = sum(group["people"] for group in groups)
         self.subject = f"{people} people would be archived in {this_district().name}, more than the safety limits allow"
         self.body = _body(groups)
         self.response_timeout = until_next_night(this_district(), dt.datetime.now(dt.UTC))

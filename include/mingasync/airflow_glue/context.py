@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -37,13 +38,14 @@ def this_run(district: District, running: Any = None) -> Run:
     """What the DAG run that is going on means to the product (PRODUCT sections 8 and 10)."""
     dag_run = (running or get_current_context())["dag_run"]
     conf = dag_run.conf or {}
-    at = dag_run.logical_date or dag_run.run_after
+    # A date to come, given by hand, would make every night until then an earlier one.
+    at = min(dag_run.logical_date or dag_run.run_after, dt.datetime.now(dt.UTC))
     kind = _KINDS.get(str(getattr(dag_run.run_type, "value", dag_run.run_type)), "manual")
     return Run(
         district=district.slug,
         run_id=dag_run.run_id,
         kind="preview" if conf.get("mode") == "preview" else kind,
-        logical_date=at,
+        logical_date=dag_run.logical_date or dag_run.run_after,
         night=at.astimezone(ZoneInfo(district.timezone)).date(),
         send_email=kind in ("nightly", "backfill") or bool(conf.get("send_email")),
     )

@@ -22,10 +22,11 @@ from include.mingasync.errors import (
     MailRefused,
     MingaSyncError,
     RunUndone,
+    SnapshotUnusable,
     SourceError,
     SourceRefused,
 )
-from include.mingasync.run import Run
+from include.mingasync.run import Run, State
 
 if TYPE_CHECKING:
     from include.mingasync.settings import Settings
@@ -79,10 +80,11 @@ def _step() -> Iterator[tuple[District, Run]]:
 
 
 @contextmanager
-def _opened(*, even_undone: bool = False) -> Iterator[tuple[District, Run, psycopg.Connection[Any], int]]:
+def _opened(*, closes: bool = False) -> Iterator[tuple[District, Run, psycopg.Connection[Any], int]]:
     """As _step, with the directory and the run's number; what goes wrong is written into the run's row as its reason.
 
-    A task of a run that was undone is skipped, unless ``even_undone``.
+    A task of a run that was undone is skipped. A run that was closed is open again while its tasks are done once more down to
+    ``notify``, which ``closes`` it; where one task alone is done again, the run is given its verdict anew.
     """
     from include.mingasync.directory import runs, schema
 
@@ -93,69 +95,106 @@ def _opened(*, even_undone: bool = False) -> Iterator[tuple[District, Run, psyco
         if run_no is None:
             raise MingaSyncError("The run was never opened; clear the task open_run and everything after it.")
         try:
-            if not even_undone:
+            if not closes:
                 runs.refuse_undone(connection, run_no)
+                _take_up(connection, run_no)
             yield district, run, connection, run_no
         except RunUndone as undone:
             raise AirflowSkipException(str(undone)) from None
         except MingaSyncError as error:
-            runs.note(connection, run_no, reason=str(error))
+            if not runs.has_ended(connection, run_no):
+                runs.note(connection, run_no, reason=str(error))
             raise
+        if not closes:
+            runs.reclose(connection, run_no)
+
+
+def _take_up(connection: psycopg.Connection[Any], run_no: int) -> None:
+    """Open a closed run again when it will be closed again, and may still be loaded."""
+    from include.mingasync.directory import runs
+
+    if runs.has_ended(connection, run_no) and _is_closed_later():
+        try:
+            runs.refuse_outdated(connection, run_no)
+        except LoadRefused:
+            return
+        runs.reopen(connection, run_no)
+
+
+def _is_closed_later() -> bool:
+    """Whether the task that closes the run is still to come, as it is unless a task was cleared alone."""
+    return context.states_of_tasks().get("notify") not in ("success", "failed", "skipped", "upstream_failed", "removed")
 
 
 def open_run() -> dict[str, object]:
-    """The run's number, kind and night; its row is made, the schema brought up to date, the settings stored with it."""
-    from include.mingasync.directory import issues, runs, schema
-    from include.mingasync.settings import read_settings, useless_recipients
+    """The run's number, kind and night; its row is made, the schema brought up to date, the settings stored with it.
+
+    A run that has loaded keeps the settings that it loaded with.
+    """
+    from include.mingasync.directory import runs, schema
 
     with _step() as (district, run), context.directory() as connection:
         schema.bring_to_head(connection)
         run_no = runs.open_run(connection, run)
         try:
             runs.refuse_undone(connection, run_no)
-            settings = read_settings(context.settings_text(district), district.settings_variable)
-            context.sis_access(district)
         except RunUndone as undone:
             raise AirflowSkipException(str(undone)) from None
-        except MingaSyncError as error:
-            runs.finish_run(connection, run_no, "failed", str(error))
-            raise
-        runs.note(
-            connection,
-            run_no,
-            settings=settings.model_dump(mode="json", by_alias=True),
-            snapshot_url=context.snapshot_of(run).url,
-        )
-        issues.of_recipients(connection, run, run_no, keys := useless_recipients(settings))
-        if keys:
-            log.warning("%s recipients are no addresses and get no mail: %s", len(keys), ", ".join(keys))
-        if reason := _reason_to_skip(connection, run, settings):
-            state, words = reason
-            runs.finish_run(connection, run_no, state, words)  # type: ignore[arg-type]
-            raise AirflowSkipException(words)
+        _pass_over_outdated(connection, run_no)
+        _take_up(connection, run_no)
+        if not runs.has_loaded(connection, run_no):
+            _read_settings(connection, district, run, run_no)
         log.info("Run %s of %s: kind %s, night %s", run_no, district.slug, run.kind, run.night)
         return {"run_no": run_no, "kind": run.kind, "night": run.night.isoformat()}
 
 
-def _reason_to_skip(connection: psycopg.Connection[Any], run: Run, settings: Settings) -> tuple[str, str] | None:
-    """Why this run has nothing to do, with the state that says so; None when it has."""
+def _pass_over_outdated(connection: psycopg.Connection[Any], run_no: int) -> None:
+    """Nothing while the run may still be loaded; else skip the task, and say so on the run if it loaded nothing itself."""
     from include.mingasync.directory import runs
 
-    loaded = runs.last_loaded(connection, run.district)
-    if run.kind == "backfill" and not context.snapshot_of(run).is_whole() and loaded and loaded["night"] > run.night:
-        return "superseded", (
-            f"The night of {loaded['night']} was loaded already and this night left no snapshot to replay. "
-            "Nothing was changed and nothing needs to be done."
-        )
+    try:
+        runs.refuse_outdated(connection, run_no)
+    except LoadRefused as refusal:
+        if not runs.has_loaded(connection, run_no):
+            runs.finish_run(connection, run_no, "superseded", str(refusal))
+        raise AirflowSkipException(str(refusal)) from None
+
+
+def _read_settings(connection: psycopg.Connection[Any], district: District, run: Run, run_no: int) -> None:
+    """Store the settings as they are now with the run; skip it where they leave it nothing to do."""
+    from include.mingasync.directory import issues, runs
+    from include.mingasync.settings import read_settings, useless_recipients
+
+    at = dt.datetime.now(dt.UTC)
+    try:
+        settings = read_settings(context.settings_text(district), district.settings_variable)
+        context.sis_access(district)
+    except MingaSyncError as error:
+        runs.finish_run(connection, run_no, "failed", str(error))
+        raise
+    stored = settings.model_dump(mode="json", by_alias=True)
+    runs.note(connection, run_no, settings=stored, settings_at=at, snapshot_url=context.snapshot_of(run).url)
+    issues.of_recipients(connection, run, run_no, keys := useless_recipients(settings))
+    if keys:
+        log.warning("%s recipients are no addresses and get no mail: %s", len(keys), ", ".join(keys))
+    if reason := _reason_to_skip(connection, run, settings):
+        runs.finish_run(connection, run_no, "skipped", reason)
+        raise AirflowSkipException(reason)
+
+
+def _reason_to_skip(connection: psycopg.Connection[Any], run: Run, settings: Settings) -> str | None:
+    """Why this run has nothing to do; None when it has."""
+    from include.mingasync.directory import runs
+
     if run.kind != "nightly":
         return None
     if not settings.automatic_rostering:
-        return "skipped", "Automatic rostering is off (setting automatic_rostering). Nothing was changed."
+        return "Automatic rostering is off (setting automatic_rostering). Nothing was changed."
     quiet = settings.quiet_on(run.night)
     if quiet and quiet.mode == "pause":
-        return "skipped", f"The sync is paused from {quiet.first} to {quiet.last} (setting quiet). Nothing was changed."
-    if loaded is None:
-        return "skipped", "The first sync is started by a person: trigger this DAG by hand once. Nothing was changed."
+        return f"The sync is paused from {quiet.first} to {quiet.last} (setting quiet). Nothing was changed."
+    if runs.last_loaded(connection, run.district) is None:
+        return "The first sync is started by a person: trigger this DAG by hand once. Nothing was changed."
     return None
 
 
@@ -166,6 +205,7 @@ def extract(collections: list[str]) -> dict[str, int]:
     from include.mingasync.snapshot import newest_loaded, snapshots_of
 
     with _opened() as (district, run, connection, run_no):
+        _pass_over_outdated(connection, run_no)
         snapshot = context.snapshot_of(run)
         if run.kind == "backfill" and snapshot.is_whole():
             log.info("Replaying the snapshot of %s", snapshot.taken_at.isoformat())
@@ -203,6 +243,7 @@ def validate() -> dict[str, int]:
     from include.mingasync.quality.prove import prove
 
     with _opened() as (district, run, connection, run_no):
+        _pass_over_outdated(connection, run_no)
         snapshot = context.snapshot_of(run)
         snapshot.require_whole()
         loaded = runs.last_loaded(connection, run.district, run_no)
@@ -214,6 +255,8 @@ def validate() -> dict[str, int]:
             previous_rows={name: size["rows"] for name, size in (loaded or {}).get("collections", {}).items()},
             known_until=runs.known_until(connection, run.district),
         )
+        # What was found critical is no base for a plan, whatever state this task is given by hand.
+        snapshot.write_json("validated", {"is_usable": not findings.critical})
         snapshot.write_frame("set_aside", findings.set_aside)
         snapshot.keep_data_docs(findings.data_docs)
         issues.replace(connection, run, run_no, "validate", findings.issues)
@@ -232,9 +275,17 @@ def transform() -> dict[str, int]:
     from include.mingasync.rosters.derive import derive
 
     with _opened() as (district, run, connection, run_no):
+        _pass_over_outdated(connection, run_no)
         snapshot = context.snapshot_of(run)
         snapshot.require_whole()
-        sizes = derive(snapshot, district, runs.stored_settings(connection, run_no), run.night)
+        if not (snapshot.read_json("validated") or {}).get("is_usable"):
+            raise CriticalData(
+                "The data of this run was not found fit for use: its task validate found it critical or did not run, whatever "
+                "state it has. Clear the task validate and everything after it. Nothing was changed."
+            )
+        settings = runs.stored_settings(connection, run_no)
+        sizes = derive(snapshot, district, settings, run.night)
+        snapshot.write_json("derived_with", settings.model_dump(mode="json", by_alias=True))
         log.info("People %s, gone %s, lists %s, memberships %s", sizes.people, sizes.gone, sizes.lists, sizes.members)
         return {"people": sizes.people, "gone": sizes.gone, "lists": sizes.lists, "members": sizes.members}
 
@@ -246,26 +297,40 @@ def load() -> dict[str, object]:
     from include.mingasync.directory.load import load as load_plan
 
     with _opened() as (_, run, connection, run_no):
-        desired = desired_from(
-            connection, context.snapshot_of(run), run.district, run_no, accept_smaller=context.accepts_smaller()
-        )
+        snapshot, settings = context.snapshot_of(run), runs.stored_settings(connection, run_no)
+        if snapshot.read_json("derived_with") != settings.model_dump(mode="json", by_alias=True):
+            raise SnapshotUnusable(
+                "The people and lists of this run were made with other settings than it has now, or its task transform did not "
+                "run, whatever state it has. Clear the task transform and everything after it. Nothing was changed."
+            )
+        desired = desired_from(connection, snapshot, run.district, run_no, accept_smaller=context.accepts_smaller())
         try:
-            counts = load_plan(connection, run, run_no, runs.stored_settings(connection, run_no), desired)
+            counts = load_plan(connection, run, run_no, settings, desired)
         except RunUndone:
             raise
         except LoadRefused as refusal:
-            runs.finish_run(connection, run_no, "superseded", str(refusal))
+            if not runs.has_loaded(connection, run_no):
+                runs.finish_run(connection, run_no, "superseded", str(refusal))
             raise AirflowSkipException(str(refusal)) from None
         report_counts(counts)
         return {"people": counts["people"], "lists": counts["lists"], "memberships": counts["memberships"]}
 
 
 def held_groups() -> list[dict[str, Any]]:
-    """What waits for an approval in this run; nothing in a preview."""
+    """What waits for an approval in this run; nothing in a preview, nor once a newer night decides about the same people."""
+    from include.mingasync.directory import runs
     from include.mingasync.directory.archive import held
 
     with _opened() as (_, run, connection, run_no):
-        return held(connection, run_no) if run.applies else []
+        return held(connection, run_no) if run.applies and runs.newer_run(connection, run_no) is None else []
+
+
+def ask_held() -> list[dict[str, Any]]:
+    """As held_groups, now kept as what a person is shown: an approval releases nobody else."""
+    from include.mingasync.directory.archive import ask
+
+    with _opened() as (_, _, connection, run_no):
+        return ask(connection, run_no)
 
 
 def announce_hold(groups: list[dict[str, Any]], wait: dt.timedelta) -> None:
@@ -276,8 +341,7 @@ def announce_hold(groups: list[dict[str, Any]], wait: dt.timedelta) -> None:
     people = sum(group["people"] for group in groups)
     with _opened() as (district, run, connection, run_no):
         until = dt.datetime.now(dt.UTC) + wait
-        reason = f"{people} archive{'s wait' if people != 1 else ' waits'} for an approval in Required Actions."
-        runs.note(connection, run_no, state="held", reason=reason, answer_until=until)
+        runs.note(connection, run_no, state="held", reason=runs.waiting(people), answer_until=until)
         if run.send_email:
             try:
                 mail_results(connection, district, run, asking=True)
@@ -291,7 +355,10 @@ def approve_held(who: str) -> None:
     from include.mingasync.directory.archive import approve
 
     with _opened() as (_, _, connection, run_no):
-        log.info("%s held archives released", approve(connection, run_no, who))
+        released = approve(connection, run_no, who)
+        log.info("%s held archives released", released)
+        if not released:
+            log.warning("Nobody is archived by this approval: it came after another answer, or after a newer night was loaded")
 
 
 def reject_held(who: str | None) -> None:
@@ -318,32 +385,48 @@ def notify() -> str:
     from include.mingasync.airflow_glue.results_mail import mail_results
     from include.mingasync.results.night import read_night
 
-    with _opened(even_undone=True) as (district, run, connection, run_no):
-        state = _close(connection, run_no)
+    with _opened(closes=True) as (district, run, connection, run_no):
+        state = _close(connection, run, run_no)
         if state != "skipped" and run.send_email:
             mail_results(connection, district, run)
         report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
         return state
 
 
-def _close(connection: psycopg.Connection[Any], run_no: int) -> str:
+def _close(connection: psycopg.Connection[Any], run: Run, run_no: int) -> str:
     """The state of a run whose tasks are all done; one that is closed already keeps its state."""
     from include.mingasync.directory import counts, runs
 
     state, reason, has_ended = connection.execute(
-        """select state, reason, undone_at is not null or state in ('skipped', 'superseded')
-           from directory.sync_runs where run_no = %s""",
+        "select state, reason, finished_at is not null or undone_at is not null from directory.sync_runs where run_no = %s",
         (run_no,),
     ).fetchone() or ("running", None, False)
     if has_ended:
         return str(state)
+    runs.note(connection, run_no, answer_until=None)
     if broken := _broken():
         runs.note(connection, run_no, counts=counts.count_run(connection, run_no))
         runs.finish_run(connection, run_no, "failed", reason or f"Task {broken} failed; its log says why.")
         return "failed"
-    verdict, words = runs.verdict(connection, run_no)
+    verdict, words = _not_what_was_read(connection, run, run_no) or runs.verdict(connection, run_no)
     runs.finish_run(connection, run_no, verdict, words)
     return verdict
+
+
+def _not_what_was_read(connection: psycopg.Connection[Any], run: Run, run_no: int) -> tuple[State, str] | None:
+    """The verdict of a run that was read once more and loaded no more; None when what it read is what was loaded."""
+    (loaded,) = connection.execute("select collections from directory.sync_runs where run_no = %s", (run_no,)).fetchone() or (
+        None,
+    )
+    snapshot = context.snapshot_of(run)
+    if not loaded or not snapshot.is_usable():
+        return None
+    if all(proof.sha256 == loaded.get(name, {}).get("sha256", "") for name, proof in snapshot.proofs().items()):
+        return None
+    return "failed", (
+        "What was read last was never loaded: the task load did not run again, whatever state it has. The directory is as an "
+        "earlier attempt of this run left it. Clear the task validate and everything after it."
+    )
 
 
 def _broken() -> str | None:

@@ -19,7 +19,7 @@ from include.mingasync.directory.counts import Counts, count_run
 from include.mingasync.directory.locking import lock_district
 from include.mingasync.directory.preview import taken_back
 from include.mingasync.directory.rolls import stage_rolls
-from include.mingasync.directory.runs import refuse_undone
+from include.mingasync.directory.runs import refuse_outdated, refuse_undone
 from include.mingasync.directory.settling import settle
 from include.mingasync.errors import LoadRefused
 from include.mingasync.run import Run
@@ -63,7 +63,7 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
     with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         lock_district(cursor, run.district)
         refuse_undone(connection, run_no)
-        _refuse_older(cursor, run, run_no, desired.snapshot_at)
+        _refuse_older(cursor, run_no, desired.snapshot_at)
         _forget_undone_plan(cursor, run_no)
         if run.applies:
             _carry_out(cursor, run, run_no, settings, desired)
@@ -116,33 +116,28 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
     )  # fmt: skip
 
 
-def _refuse_older(cursor: psycopg.Cursor[Any], run: Run, run_no: int, snapshot_at: dt.datetime) -> None:
-    """Refuse to load over a run whose data, night or settings are newer, or that was loaded since this one was."""
+def _refuse_older(cursor: psycopg.Cursor[Any], run_no: int, snapshot_at: dt.datetime) -> None:
+    """Refuse to load over a run whose data or settings are newer, whose night is later, or that was loaded since this one was."""
+    refuse_outdated(cursor.connection, run_no)
     newer = cursor.execute(
-        """select other.run_id, other.night,
-                  case when other.snapshot_at > %(snapshot_at)s then 'snapshot'
-                       when other.night > own.night then 'night'
-                       when other.loaded_at > own.loaded_at then 'loaded'
-                       else 'settings' end
+        """select other.run_id, other.snapshot_at > %(snapshot_at)s
            from directory.sync_runs as own
            join directory.sync_runs as other on other.district = own.district and other.run_no <> own.run_no
            where own.run_no = %(run_no)s and other.loaded_at is not null
-             and (other.snapshot_at > %(snapshot_at)s or other.night > own.night or other.loaded_at > own.loaded_at
-                  or other.settings_at > own.settings_at)
+             and (other.snapshot_at > %(snapshot_at)s or other.settings_at > own.settings_at)
            order by other.snapshot_at desc limit 1""",
         {"run_no": run_no, "snapshot_at": snapshot_at},
     ).fetchone()
+    if newer and newer[1]:
+        raise LoadRefused(
+            f"A newer snapshot was loaded already by run {newer[0]}; this older one would undo it. "
+            "Nothing was changed and nothing needs to be done."
+        )
     if newer:
-        other, night, what = newer
-        words = {
-            "snapshot": f"A newer snapshot was loaded already by run {other}; this older one would undo it.",
-            "night": f"The later night of {night} was loaded already by run {other}; this one would undo it.",
-            "loaded": f"Run {other} was loaded after this one, which would undo it.",
-            "settings": f"Run {other} was loaded with newer settings than this run has. To load this one over it, clear the task "
-            "open_run and everything after it.",
-        }[what]
-        nothing = "" if what == "settings" else " and nothing needs to be done"
-        raise LoadRefused(f"{words} Nothing was changed{nothing}.")
+        raise LoadRefused(
+            f"Run {newer[0]} was loaded with newer settings than this run has. Nothing was changed. To load this run with the "
+            "settings of now, clear its task open_run and everything after it."
+        )
 
 
 def _forget_undone_plan(cursor: psycopg.Cursor[Any], run_no: int) -> None:

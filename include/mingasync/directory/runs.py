@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from include.mingasync.errors import MingaSyncError, RunUndone
+from include.mingasync.errors import LoadRefused, MingaSyncError, RunUndone
 from include.mingasync.run import Run, State
 from include.mingasync.settings import Settings
 
@@ -17,18 +17,17 @@ Connection = psycopg.Connection[Any]
 
 
 def open_run(connection: Connection, run: Run) -> int:
-    """The run's number; its row is made when it is the first attempt, and says running again when it is not.
+    """The run's number; its row is made when it is the first attempt, and says running again while it was not closed.
 
-    A run that was undone stays as it is.
+    A run that was closed, or waits for an answer, stays as it is: who opens it anew may have nothing more to do.
     """
     with connection.transaction():
         row = connection.execute(
             """
             insert into directory.sync_runs (district, run_id, kind, logical_date, night)
             values (%s, %s, %s, %s, %s)
-            on conflict (district, run_id) do update set state = 'running', reason = null, finished_at = null,
-                answer = null, answered_by = null, answered_at = null, answer_until = null
-                where sync_runs.undone_at is null
+            on conflict (district, run_id) do update set state = 'running', reason = null
+                where sync_runs.finished_at is null and sync_runs.state <> 'held'
             returning run_no
             """,
             (run.district, run.run_id, run.kind, run.logical_date, run.night),
@@ -44,6 +43,42 @@ def run_number(connection: Connection, run: Run) -> int | None:
         "select run_no from directory.sync_runs where district = %s and run_id = %s", (run.district, run.run_id)
     ).fetchone()
     return int(row[0]) if row else None
+
+
+def reopen(connection: Connection, run_no: int) -> None:
+    """Show a closed run as running, because its tasks are done again down to the one that closes it; its answers stay."""
+    with connection.transaction():
+        connection.execute(
+            "update directory.sync_runs set state = 'running', reason = null, finished_at = null where run_no = %s", (run_no,)
+        )
+
+
+def reclose(connection: Connection, run_no: int) -> None:
+    """Give a closed run the verdict that it has earned by now, after one of its tasks alone was done again.
+
+    A run that is open, that was undone, or that loaded nothing stays as it is.
+    """
+    row = connection.execute(
+        """select finished_at is not null and undone_at is null and state not in ('skipped', 'superseded')
+                  and (loaded_at is not null or kind = 'preview' and snapshot_at is not null)
+           from directory.sync_runs where run_no = %s""",
+        (run_no,),
+    ).fetchone()
+    if row == (True,):
+        state, reason = verdict(connection, run_no)
+        note(connection, run_no, state=state, reason=reason)
+
+
+def has_ended(connection: Connection, run_no: int) -> bool:
+    """Whether the run was closed."""
+    query = "select finished_at is not null from directory.sync_runs where run_no = %s"
+    return connection.execute(query, (run_no,)).fetchone() == (True,)
+
+
+def has_loaded(connection: Connection, run_no: int) -> bool:
+    """Whether the run's snapshot was loaded, in whichever attempt."""
+    query = "select loaded_at is not null from directory.sync_runs where run_no = %s"
+    return connection.execute(query, (run_no,)).fetchone() == (True,)
 
 
 def is_undone(connection: Connection, run_no: int) -> bool:
@@ -66,7 +101,7 @@ def note(connection: Connection, run_no: int, **values: Any) -> None:
     """Write columns of a run's row; mappings and lists are stored as JSON."""
     allowed = {
         "settings", "counts", "snapshot_at", "snapshot_url", "collections", "proven", "unproven_because",
-        "state", "reason", "finished_at", "loaded_at", "answer_until",
+        "state", "reason", "finished_at", "loaded_at", "answer_until", "settings_at",
     }  # fmt: skip
     unknown = set(values) - allowed
     if unknown:
@@ -149,6 +184,33 @@ def going_on(connection: Connection, district: str) -> list[str]:
     return [row[0] for row in connection.execute(query, (district,))]
 
 
+def refuse_outdated(connection: Connection, run_no: int) -> None:
+    """Nothing while the run may still be loaded; LoadRefused in words once a run was loaded that its data would undo.
+
+    That is any run loaded since this one was, and, for one that never was, any of a later night.
+    """
+    row = connection.execute(
+        """
+        select other.run_id, other.night, own.loaded_at is not null
+        from directory.sync_runs as own
+        join directory.sync_runs as other on other.district = own.district and other.run_no <> own.run_no
+        where own.run_no = %s and other.loaded_at is not null
+          and case when own.loaded_at is null then other.night > own.night
+                   else other.loaded_at > own.loaded_at or other.snapshot_at > own.snapshot_at end
+        order by other.snapshot_at desc limit 1
+        """,
+        (run_no,),
+    ).fetchone()
+    if row:
+        other, night, was_loaded = row
+        words = (
+            f"Run {other} was loaded after this one, whose data is kept as it was and would undo it."
+            if was_loaded
+            else f"The later night of {night} was loaded already by run {other}; this one would undo it."
+        )
+        raise LoadRefused(f"{words} Nothing was changed and nothing needs to be done.")
+
+
 def known_until(connection: Connection, district: str) -> dt.date | None:
     """The end of the latest academic session that a night brought so far, None before the first."""
     row = connection.execute("select max(end_date) from directory.terms where district = %s", (district,)).fetchone()
@@ -157,17 +219,22 @@ def known_until(connection: Connection, district: str) -> dt.date | None:
 
 def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     """The state that a run has earned once all its tasks are done, with its reason in plain words."""
-    held, errors, unproven, answer = connection.execute(
+    is_loaded, errors, unproven = connection.execute(
         """
-        select (select count(*) from directory.changes where run_no = %(run)s and status = 'held'),
-               (select count(*) from directory.sync_issues where run_no = %(run)s and severity in ('error', 'critical')),
-               unproven_because, answer
-        from directory.sync_runs where run_no = %(run)s
+        select case when kind = 'preview' then snapshot_at is not null else loaded_at is not null end,
+               (select count(*) from directory.sync_issues as i where i.run_no = r.run_no and severity in ('error', 'critical')),
+               unproven_because
+        from directory.sync_runs as r where run_no = %s
         """,
-        {"run": run_no},
-    ).fetchone() or (0, 0, None, None)
-    if held:
-        return "held", why_held(held, answer)
+        (run_no,),
+    ).fetchone() or (False, 0, None)
+    if not is_loaded:
+        return "failed", (
+            "Nothing of this run was loaded: its task load did not run, whatever state it has. Nothing was changed. "
+            "Clear the task load and everything after it, or start a new run."
+        )
+    if archives := _on_archives(connection, run_no):
+        return archives
     if unproven:
         return "completed_with_errors", f"{unproven} Nobody was archived or taken off a list."
     if errors:
@@ -175,12 +242,67 @@ def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     return "success", None
 
 
-def why_held(people: int, answer: str | None) -> str:
-    """Why so many archives were not carried out, given ``sync_runs.answer``; it names nobody, as logs repeat it."""
-    archives = "1 archive" if people == 1 else f"{people} archives"
-    was, stay = ("was", "this person stays") if people == 1 else ("were", "these people stay")
-    if answer == "rejected":
-        return f"{archives} {was} rejected; {stay} active."
+def _on_archives(connection: Connection, run_no: int) -> tuple[State, str] | None:
+    """The verdict of a run whose archives were not all carried out; None when they were, or there were none."""
+    planned, passed, held, answer, is_asked = connection.execute(
+        """
+        select count(*) filter (where c.status = 'planned' and r.kind <> 'preview'),
+               count(*) filter (where c.status = 'conflict' and c.reason = 'newer_night'),
+               count(*) filter (where c.status = 'held'), r.answer, r.answer_until > now()
+        from directory.sync_runs as r
+        left join directory.changes as c on c.run_no = r.run_no and c.entity = 'person' and c.action = 'archive'
+        where r.run_no = %s
+        group by r.run_no
+        """,
+        (run_no,),
+    ).fetchone() or (0, 0, 0, None, None)
+    newer = newer_run(connection, run_no) if planned or passed else None
+    if planned and newer is None:
+        return "failed", (
+            f"{_archives(planned)} planned and never carried out: the task archive did not run, whatever state it has; "
+            f"{_stay(planned)} active. Clear the task archive and everything after it."
+        )
+    if held:
+        return "held", why_held(held, answer, is_asked)
+    if planned or passed:
+        return "completed_with_errors", (
+            f"{_archives(planned + passed)} not carried out, because the run {newer} was loaded before that and decides about "
+            "the same people. Nothing needs to be done."
+        )
+    return None
+
+
+def _archives(people: int) -> str:
+    return "1 archive was" if people == 1 else f"{people} archives were"
+
+
+def _stay(people: int) -> str:
+    return "this person stays" if people == 1 else "these people stay"
+
+
+def why_held(people: int, answer: str | None, is_asked: bool | None = False) -> str:
+    """Why so many archives were not carried out, given ``sync_runs.answer``; it names nobody, as logs repeat it.
+
+    ``is_asked`` while the time for an answer runs.
+    """
+    stay = _stay(people)
+    if answer in ("rejected", "partly"):
+        return f"{_archives(people)} rejected; {stay} active."
     if answer == "none":
-        return f"{archives} got no answer in time, which counts as rejected; {stay} active. The next night asks again."
-    return f"{archives} {was} held, more than the safety limits allow, and this run could ask nobody; {stay} active."
+        got = "1 archive" if people == 1 else f"{people} archives"
+        return f"{got} got no answer in time, which counts as rejected; {stay} active. The next night asks again."
+    if answer == "late":
+        return f"{_archives(people)} approved after a newer night was loaded, which decides about them now; {stay} active."
+    if answer == "approved":
+        return (
+            f"{_archives(people)} held after the approval, which holds for the people that it showed; {stay} active. "
+            "Clear the task approve and everything after it to be asked about them."
+        )
+    if is_asked:
+        return waiting(people)
+    return f"{_archives(people)} held, more than the safety limits allow, and this run could ask nobody; {stay} active."
+
+
+def waiting(people: int) -> str:
+    """That so many archives wait for an answer."""
+    return f"{'1 archive waits' if people == 1 else f'{people} archives wait'} for an approval in Required Actions."

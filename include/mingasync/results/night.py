@@ -84,7 +84,7 @@ def read_night(
 
     row = connection.execute(
         """select run_no, night, kind, state, reason, counts, started_at, finished_at,
-                  case when state = 'held' and finished_at is null then answer_until end,
+                  case when state = 'held' and answer is null then answer_until end,
                   answer, answered_by, unproven_because, undone_by
            from directory.sync_runs where district = %s and run_id = %s""",
         (district.slug, run_id),

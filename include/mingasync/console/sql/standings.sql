@@ -10,7 +10,7 @@ cross join lateral (
     limit 1
 ) as last
 left join lateral (
-    select max(finished_at) as good_at
+    select max(least(finished_at, loaded_at)) as good_at
     from directory.sync_runs as runs
     where runs.district = wanted.district
       and runs.kind in ('nightly', 'manual', 'backfill')
