@@ -41,6 +41,7 @@ def chain(glue: Glue, monkeypatch: pytest.MonkeyPatch) -> Chain:
     """A district after its first sync of 20 students and a teacher."""
     made = Chain(glue, sis(20))
     monkeypatch.setattr(read, "read_collection", made.read)
+    monkeypatch.setattr(context, "sis_access", lambda district: None)
     monkeypatch.setattr(context, "accepts_smaller", lambda: False)
     monkeypatch.setattr(context, "links", lambda district, run: {})
     glue.settings = json.dumps(SETTINGS)

@@ -60,6 +60,13 @@ def test_a_preview_is_no_good_night(directory: Directory, oak: District) -> None
     assert how_late(directory.connection, oak, settings(), NOW)
 
 
+def test_a_night_of_long_ago_that_is_closed_anew_is_no_good_night_of_today(directory: Directory, oak: District) -> None:
+    a_night(directory, 50)
+    directory.do("update directory.sync_runs set finished_at = %s", NOW - dt.timedelta(hours=1))
+    late = how_late(directory.connection, oak, settings(), NOW)
+    assert late and late.hours == 50
+
+
 def test_who_is_not_meant_to_run_is_not_late(directory: Directory, oak: District) -> None:
     assert how_late(directory.connection, oak, settings(), NOW) is None  # never had a first sync
     a_night(directory, 500)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from include.mingasync.directory import issues, runs
-from include.mingasync.directory.archive import approve, archive, reject
+from include.mingasync.directory.archive import approve, archive, ask, reject
 from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.mail import compose
@@ -122,11 +122,12 @@ def test_a_hold_asks_while_it_waits_and_tells_the_answer_afterwards(
     assert ("Answered by kim" in compose(night).text) == ("Answered by kim" in compose(night).html) == (by == "kim")
     assert "Archives held back" in compose(night).subject
 
-    # The run is started over: what was answered before counts no more.
+    # Opened once more the run is as it was; only who is asked anew may answer anew.
+    answered = "select state, answer, answered_by from directory.sync_runs where run_id = 'second'"
     directory.open(run_id="second")
-    assert directory.rows("select answer, answered_by, answer_until from directory.sync_runs where run_id = 'second'") == [
-        (None, None, None)
-    ]
+    assert directory.rows(answered) == [("held", "rejected" if by else "none", by)]
+    ask(directory.connection, number)
+    assert directory.rows(answered) == [("held", None, None)]
 
 
 def test_the_mail_after_an_approval_says_who_gave_it(directory: Directory, oak: District) -> None:
