@@ -87,7 +87,8 @@ def _since(
         """
         select min(loaded_at),
                -- When it was loaded: a run that is closed anew, days later, is no good night of then.
-               max(least(finished_at, loaded_at)) filter (where state in ('success', 'completed_with_errors') and undone_at is null),
+               max(least(finished_at, loaded_at))
+                   filter (where state in ('success', 'completed_with_errors') and undone_at is null),
                (select max(changed_at) from directory.settings_history
                 where district = %(district)s and after ->> 'automatic_rostering' = 'true'
                   and coalesce(before ->> 'automatic_rostering', 'false') = 'false')
