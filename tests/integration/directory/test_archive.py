@@ -101,7 +101,7 @@ def test_a_run_that_had_loaded_is_not_loaded_again_over_a_newer_night_though_it_
     directory.night(Sis(users=students(5)), run_id="old")
     directory.night(Sis(users=students(4)), run_id="new", night=NIGHT + DAY)
     before, row = directory.state(), directory.rows("select * from directory.sync_runs where run_id = 'old'")
-    with pytest.raises(LoadRefused, match="run new"):
+    with pytest.raises(LoadRefused, match="Run new was loaded after this one"):
         directory.night(Sis(users=students(5)), run_id="old", taken_at=dt.datetime.now(dt.UTC))
     assert directory.state() == before
     assert directory.rows("select * from directory.sync_runs where run_id = 'old'") == row
