@@ -21,6 +21,7 @@ from tests.integration.directory.world import Directory, Sis, enrollment, klass,
 
 _names = st.integers(0, 7)
 _schools = st.sampled_from(["S1", "S2"])
+_OVER = "2026-11-01"
 _sis_roles = st.sampled_from(["student", "student", "student", "teacher", "aide"])
 
 
@@ -38,13 +39,18 @@ def a_sis(draw: st.DrawFn) -> Sis:
             changes |= {"identifier": "shared", "email": "shared@example.org"}
         if draw(st.integers(0, 7)) == 0:
             changes["sourced_id"] = f"renumbered{name}"
+        if draw(st.integers(0, 5)) == 0:
+            changes["org_ids"] = draw(st.sampled_from([[], ["nowhere"], ["S1", "S2"], ["S2", "nowhere"]]))
+        if draw(st.integers(0, 7)) == 0:
+            changes |= draw(st.sampled_from([{"role_end_dates": [_OVER]}, {"role_begin_dates": ["2026-12-01"]}]))
         users.append(user(f"u{name}", draw(_sis_roles), [draw(_schools)]) | changes)
     classes = [
         klass(f"C{n}", draw(_schools), [draw(st.sampled_from(["T1", "T2"]))], subjects=["Math"])
         for n in range(draw(st.integers(0, 3)))
     ]
     rolls = [
-        enrollment(c["sourced_id"], u["sourced_id"], "teacher" if u["roles"] == ["teacher"] else "student")
+        enrollment(c["sourced_id"], u["sourced_id"], "teacher" if u["roles"] == ["teacher"] else "student",
+                   begin_date=draw(st.sampled_from([None, None, None, "2026-12-01"])))
         for c in classes for u in users if draw(st.booleans())
     ]  # fmt: skip
     return Sis(users, [school("S1"), school("S2")], [term("T1"), term("T2")], [], classes, rolls)
@@ -267,7 +273,7 @@ def test_nobody_is_archived_without_proof_of_absence(
     sis, directory.settings, _ = tonight
     directory.night(sis, unproven=None if proven else "It moved.", set_aside=[f"u{aside}"])
     archived = directory.rows("select person_id, sourced_ids from directory.people where status = 'archived'")
-    here = {u["sourced_id"] for u in sis.users if u["status"] == "active"}
+    here = {u["sourced_id"] for u in sis.users if u["status"] == "active" and u.get("role_end_dates") != [_OVER]}
     for person_id, sourced_ids in archived:
         if person_id in active:
             assert proven and not here & set(sourced_ids) and f"u{aside}" not in sourced_ids
