@@ -11,7 +11,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str = ""
     #: whether parents were read along, for their contact data
     parents: bool | None = None
+    #: of the students of which schools the contacts were kept, the default under the empty name; none: of all whose parents came
+    contacts: dict[str, bool] | None = None
     #: whether only changes came and were merged into another snapshot, in a CSV bundle in delta mode
     delta: bool = False
     #: when everything was last read, where this night asked only for what changed since
@@ -145,8 +147,11 @@ class Snapshot:
 
         The proof of an earlier reading, and all that was made from it, go first.
         """
-        schema, rows = COLUMNS[collection], 0
         self.forget(collection)
+        return self._write_rows(collection, tables)
+
+    def _write_rows(self, collection: str, tables: Iterable[pa.Table]) -> tuple[int, str]:
+        schema, rows = COLUMNS[collection], 0
         make_folder(self._fs, self._path)
         with writing(self._fs, self._file(collection, "parquet")) as file:
             digesting = _Digesting(file)
@@ -155,6 +160,41 @@ class Snapshot:
                     writer.write_table(table.cast(schema))
                     rows += table.num_rows
         return rows, digesting.digest.hexdigest()
+
+    def replace(self, proof: Proof, rows: pa.Table, derived: Mapping[str, Callable[[pa.Table], pa.Table]]) -> Proof:
+        """The proof of a collection that now holds other rows; what was made from it stays, changed as ``derived`` says by name.
+
+        Killed in the middle it leaves a file that is not the one its proof speaks of, which nobody reads.
+        """
+        self._seen = None
+        mark = self._mark()
+        made = {name: self.read_table(name) for name in self._derived("parquet") if self._is_from(name, mark)}
+        told = {name: self.read_json(name) for name in self._derived("json") if self._is_from(name, mark, "json")}
+        for ending in ("parquet", "json"):
+            for name in self._derived(ending):
+                self._fs.rm_file(self._file(name, ending))
+        number, digest = self._write_rows(proof.collection, [rows])
+        proof = msgspec.structs.replace(proof, rows=number, sha256=digest)
+        self.prove(proof)
+        for name, table in made.items():
+            changed = derived[name](table) if name in derived else table
+            self._write_table(name, self._marked(changed))
+        for name, content in told.items():
+            self.write_json(name, content)
+        return proof
+
+    def _derived(self, ending: str) -> list[str]:
+        """The names of the derived tables or documents that are there."""
+        names = [path.rsplit("/", 1)[-1] for path in self._fs.ls(self._path, detail=False)]
+        bare = [name.removesuffix(f".{ending}") for name in names if name.endswith(f".{ending}")]
+        return [name for name in bare if not name.startswith("unreadable_") and name.split(".")[0] not in COLUMNS]
+
+    def _is_from(self, name: str, mark: str, ending: str = "parquet") -> bool:
+        content = self._fs.cat_file(self._file(name, ending))
+        if ending == "json":
+            document = json.loads(content)
+            return isinstance(document, dict) and document.get(_MADE_FROM) == mark
+        return bool((pq.read_schema(pa.BufferReader(content)).metadata or {}).get(_MADE_FROM.encode()) == mark.encode())
 
     def forget(self, collection: str) -> None:
         """Take back what an earlier reading of a collection left: its proof first, then all that was made from it."""
@@ -178,20 +218,22 @@ class Snapshot:
 
     def proofs(self) -> dict[str, Proof]:
         """The proof of every collection that was read, by collection; SnapshotUnusable for those of a newer version."""
-        found = {}
-        for collection in READING_ORDER:
-            try:
-                content = self._fs.cat_file(self._file(collection, "proof.json"))
-            except FileNotFoundError:
-                continue
-            version = msgspec.json.decode(content, type=_Versioned).version
-            if version > FORMAT:
-                raise SnapshotUnusable(
-                    f"The snapshot has format {version}, and this version of the product knows formats up to {FORMAT}: a newer "
-                    "one wrote it. Run that version again, or read the SIS anew by triggering a run. Nothing was changed."
-                )
-            found[collection] = msgspec.json.decode(content, type=Proof)
-        return found
+        found = ((collection, self.proof(collection)) for collection in READING_ORDER)
+        return {collection: proof for collection, proof in found if proof is not None}
+
+    def proof(self, collection: str) -> Proof | None:
+        """The proof of one collection, None where it was not read to its end; raises as proofs."""
+        try:
+            content = self._fs.cat_file(self._file(collection, "proof.json"))
+        except FileNotFoundError:
+            return None
+        version = msgspec.json.decode(content, type=_Versioned).version
+        if version > FORMAT:
+            raise SnapshotUnusable(
+                f"The snapshot has format {version}, and this version of the product knows formats up to {FORMAT}: a newer "
+                "one wrote it. Run that version again, or read the SIS anew by triggering a run. Nothing was changed."
+            )
+        return msgspec.json.decode(content, type=Proof)
 
     def _proofs_seen(self) -> Mapping[str, Proof]:
         """The proofs as they were when this object first read anything."""
@@ -201,8 +243,10 @@ class Snapshot:
 
     def _mark(self) -> str:
         """What stands for all that was read: another one as soon as any collection is read again."""
-        proofs = self._proofs_seen()
-        return sha256(b"\n".join(msgspec.json.encode(proofs[name]) for name in sorted(proofs))).hexdigest()
+        proofs = [proof for _, proof in sorted(self._proofs_seen().items())]
+        # Not the whole proofs: a later version may keep more in them.
+        read = [(proof.collection, proof.sha256, proof.rows, proof.started_at.isoformat()) for proof in proofs]
+        return sha256(json.dumps(read).encode()).hexdigest()
 
     def exists(self) -> bool:
         """Whether at least one collection was read."""
@@ -266,7 +310,7 @@ class Snapshot:
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Keep a derived table, with the mark of what this object read and made it from."""
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        self._write_table(name, table.replace_schema_metadata((table.schema.metadata or {}) | {_MADE_FROM: self._mark()}))
+        self._write_table(name, self._marked(table))
 
     def read_frame(self, name: str) -> pd.DataFrame:
         """A derived table for pandas; raises as read_table."""
@@ -296,6 +340,9 @@ class Snapshot:
         if document.get(_MADE_FROM) != self._mark():
             raise self._not_from_this(name)
         return document["content"]
+
+    def _marked(self, table: pa.Table) -> pa.Table:
+        return table.replace_schema_metadata((table.schema.metadata or {}) | {_MADE_FROM.encode(): self._mark().encode()})
 
     def _not_from_this(self, name: str) -> SnapshotUnusable:
         task = "transform" if name.startswith("derived") else "validate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +22,7 @@ from include.mingasync.run import Kind, Run
 if TYPE_CHECKING:
     import psycopg
 
+    from include.mingasync.settings import Settings
     from include.mingasync.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -168,6 +169,29 @@ def snapshot_of(run: Run) -> Snapshot:
     from include.mingasync.snapshot import Snapshot
 
     return Snapshot.of(snapshots_root(), run.district, run.run_id)
+
+
+def forget_contacts(connection: psycopg.Connection[Any], district: str, settings: Settings, but: Collection[str] = ()) -> int:
+    """In how many snapshots of a district parents' contacts that the settings do not want were found and taken out.
+
+    The snapshots of runs that are going on are left to them, but for this run's own: ``but`` are the ids of the others.
+    """
+    from include.mingasync.contacts import Contacts, forget_unwanted
+    from include.mingasync.directory import runs
+    from include.mingasync.snapshot import Snapshot, folders_of
+
+    wanted, root = Contacts.of(settings), snapshots_root()
+    passed_by = {Snapshot.of(root, district, run_id).url for run_id in but}
+    changed = {}
+    for snapshot in folders_of(root, district):
+        if snapshot.url not in passed_by and (proof := forget_unwanted(snapshot, wanted)):
+            changed[snapshot.url] = proof
+    for run_id in runs.every_run(connection, district) if changed else ():
+        if proof := changed.get(Snapshot.of(root, district, run_id).url):
+            runs.note_users(connection, district, run_id, proof.rows, proof.sha256)
+    if changed:
+        log.info("%s: parents' contacts that are not wanted any more were taken out of %s snapshots", district, len(changed))
+    return len(changed)
 
 
 def links(district: District, run: Run) -> dict[str, str]:

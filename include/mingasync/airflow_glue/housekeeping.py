@@ -11,7 +11,7 @@ import psycopg
 
 from include.mingasync.airflow_glue import context
 from include.mingasync.airflow_glue.nightly import in_plain_words
-from include.mingasync.district import Retention, district_files, read_districts, snapshot_days
+from include.mingasync.district import District, Retention, district_files, read_districts, snapshot_days
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.retention import Kept, remove_old
 
@@ -30,11 +30,13 @@ def keep_house() -> dict[str, int]:
         schema.bring_to_head(connection)
         retentions, unreadable = _retentions(runs.districts(connection))
         found, problems = {"removed": 0, "kept": 0, "tightened": 0, "rows": 0, "people": 0}, [*unreadable]
-        for district, (retention, is_there) in retentions.items():
+        for district, (retention, file) in retentions.items():
             try:
-                snapshots = _snapshots(connection, district, retention, is_there)
+                snapshots = _snapshots(connection, district, retention, file is not None)
                 found["removed"], found["kept"] = found["removed"] + snapshots.removed, found["kept"] + snapshots.kept
                 found["tightened"] += tighten(*fsspec.core.url_to_fs(f"{context.snapshots_root().rstrip('/')}/{district}"))
+                if file:
+                    _contacts(connection, file)
                 rows = _rows(connection, district, retention)
                 found["rows"], found["people"] = found["rows"] + rows[0], found["people"] + rows[1]
             except (MingaSyncError, OSError) as error:
@@ -45,16 +47,16 @@ def keep_house() -> dict[str, int]:
         return found
 
 
-def _retentions(known: list[str]) -> tuple[dict[str, tuple[Retention, bool]], list[str]]:
-    """Per district its retention and whether it still has a file; and what keeps districts from being looked after.
+def _retentions(known: list[str]) -> tuple[dict[str, tuple[Retention, District | None]], list[str]]:
+    """Per district its retention and what its file says, if it still has one; and what keeps districts from being looked after.
 
     A district whose file is gone is one that this directory had runs of, and has the defaults. One whose file cannot be read
     may have any retention, so nothing of it is removed.
     """
     good, bad = read_districts()
     there = {path.stem for path in district_files()}
-    retentions = {district.slug: (district.retention, True) for district in good}
-    retentions |= {slug: (Retention(), False) for slug in known if slug not in there}
+    retentions: dict[str, tuple[Retention, District | None]] = {one.slug: (one.retention, one) for one in good}
+    retentions |= {slug: (Retention(), None) for slug in known if slug not in there}
     return retentions, [str(file.error) for file in bad]
 
 
@@ -74,6 +76,17 @@ def _snapshots(connection: psycopg.Connection[Any], district: str, retention: Re
     snapshots = remove_old(folders, before, needed)
     log.info("%s: %s snapshots removed, %s kept", district, snapshots.removed, snapshots.kept)
     return snapshots
+
+
+def _contacts(connection: psycopg.Connection[Any], district: District) -> None:
+    """Clear parents' contacts that are not wanted any more, where the district is off or paused and no run does it."""
+    from include.mingasync.directory import runs
+    from include.mingasync.directory.load import forget_contacts
+    from include.mingasync.settings import read_settings
+
+    settings = read_settings(context.settings_text(district), district.settings_variable)
+    forget_contacts(connection, district.slug, settings)
+    context.forget_contacts(connection, district.slug, settings, runs.going_on(connection, district.slug))
 
 
 def _rows(connection: psycopg.Connection[Any], district: str, retention: Retention) -> tuple[int, int]:

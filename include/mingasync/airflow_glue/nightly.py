@@ -200,6 +200,7 @@ def _reason_to_skip(connection: psycopg.Connection[Any], run: Run, settings: Set
 
 def extract(collections: list[str]) -> dict[str, int]:
     """Rows read per collection, now in the run's snapshot; a backfill replays the snapshot its night left."""
+    from include.mingasync.contacts import Contacts, forget_unwanted
     from include.mingasync.directory import runs
     from include.mingasync.oneroster.read import read_collection
     from include.mingasync.snapshot import newest_loaded, snapshots_of
@@ -210,8 +211,7 @@ def extract(collections: list[str]) -> dict[str, int]:
         if run.kind == "backfill" and snapshot.is_whole():
             log.info("Replaying the snapshot of %s", snapshot.taken_at.isoformat())
             return {name: snapshot.proofs()[name].rows for name in collections}
-        settings = runs.stored_settings(connection, run_no)
-        parents = any(settings.for_school(school).include_primary_parent_contact for school in (None, *settings.schools))
+        wanted = Contacts.of(runs.stored_settings(connection, run_no))
         root = context.snapshots_root()
         base = newest_loaded(root, run.district, runs.loaded_runs(connection, run.district, run_no))
         later = [
@@ -225,12 +225,15 @@ def extract(collections: list[str]) -> dict[str, int]:
                 district,
                 access,
                 snapshot,
-                parents=parents,
+                parents=wanted.any,
                 previous=base,
                 passed_over=later,
                 # Whoever starts a run by hand wants to be sure: only the scheduled nights ask for changes.
-                whole=run.kind != "nightly",
+                whole=run.kind != "nightly" or wanted.want_more_than(base),
             )
+            if name == "users":
+                # An SIS sends the parents of all or of none: those of a school that does not want them are not kept.
+                proof = forget_unwanted(snapshot, wanted) or proof
             log.info("%s: %s rows, %s (%s)", name, proof.rows, proof.state, proof.reason or "proven")
             rows[name] = proof.rows
         return rows
@@ -312,6 +315,9 @@ def load() -> dict[str, object]:
             if not runs.has_loaded(connection, run_no):
                 runs.finish_run(connection, run_no, "superseded", str(refusal))
             raise AirflowSkipException(str(refusal)) from None
+        if run.applies:
+            others = set(runs.going_on(connection, run.district)) - {run.run_id}
+            context.forget_contacts(connection, run.district, settings, others)
         report_counts(counts)
         return {"people": counts["people"], "lists": counts["lists"], "memberships": counts["memberships"]}
 

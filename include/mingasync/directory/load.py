@@ -31,7 +31,8 @@ _SQL = Path(__file__).parent / "sql"
 #: So many nights of the very same data are told of: longer than a long weekend.
 _IDENTICAL_NIGHTS = 7
 _STEPS = (
-    "15_guard", "20_match", "25_unsure", "30_decide", "40_leavers", "50_apply_people", "60_lists", "70_apply_lists",
+    "15_guard", "20_match", "25_unsure", "30_decide", "40_leavers", "50_apply_people", "52_contacts", "54_forget_contacts",
+    "56_settled", "60_lists", "70_apply_lists",
     "80_members", "85_apply_members",
 )  # fmt: skip
 
@@ -89,6 +90,7 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         "only_changes": desired.only_changes,
         "lost_terms": list(desired.lost_terms),
         "selected": _selected_terms(settings),
+        "contact_schools": [row[0] for row in cursor.execute("select distinct school_id from s_rules where parent_contact")],
         "digests": Jsonb({name: size.get("sha256", "") for name, size in desired.collections.items()}),
         "identical_nights": _IDENTICAL_NIGHTS,
         "district_percent": settings.safety.archive_percent,
@@ -114,6 +116,16 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         (desired.snapshot_at, Jsonb(dict(desired.collections)), desired.unproven_because is None,
          desired.unproven_because, Jsonb({"unchanged": _unchanged(cursor, run_no)}), run_no),
     )  # fmt: skip
+
+
+def forget_contacts(connection: psycopg.Connection[Any], district: str, settings: Settings) -> None:
+    """Clear the parents' contacts that the settings do not want, where no run does it: a district may be paused or off."""
+    with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
+        lock_district(cursor, district)
+        query = "select distinct coalesce(school_ids[1], '') from directory.people where district = %s"
+        schools = [row[0] for row in cursor.execute(query, (district,))]
+        wanting = [one for one in schools if settings.for_school(one or None).include_primary_parent_contact]
+        _run_sql(cursor, "54_forget_contacts", {"district": district, "contact_schools": wanting})
 
 
 def _refuse_older(cursor: psycopg.Cursor[Any], run_no: int, snapshot_at: dt.datetime) -> None:

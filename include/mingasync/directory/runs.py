@@ -172,6 +172,22 @@ def newer_run(connection: Connection, run_no: int) -> str | None:
     return row[0] if row else None
 
 
+def note_users(connection: Connection, district: str, run_id: str, rows: int, sha256: str) -> None:
+    """Write down what a loaded run's users are after parents' contacts were taken out of its snapshot."""
+    with connection.transaction():
+        connection.execute(
+            """update directory.sync_runs
+               set collections = jsonb_set(collections, '{users}', collections -> 'users' || %s)
+               where district = %s and run_id = %s and collections ? 'users'""",
+            (Jsonb({"rows": rows, "sha256": sha256}), district, run_id),
+        )
+
+
+def every_run(connection: Connection, district: str) -> list[str]:
+    """The ids of all runs of a district."""
+    return [row[0] for row in connection.execute("select run_id from directory.sync_runs where district = %s", (district,))]
+
+
 def districts(connection: Connection) -> list[str]:
     """Every district that ever had a run."""
     return [row[0] for row in connection.execute("select distinct district from directory.sync_runs order by 1")]

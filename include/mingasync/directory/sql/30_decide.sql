@@ -69,16 +69,6 @@ where h.speaks and h.included and h.roster and not h.is_apart
       (p.sourced_id, p.sourced_ids, p.role, p.given_name, p.family_name, p.preferred_given_name, p.email, p.username,
        p.identifier, p.grades, p.school_ids, p.parent_name, p.parent_email, p.parent_phone);
 
--- Parent contacts that are not wanted any more go, whatever the other switches say (privacy).
-create temp table contacts_off on commit drop as
-select p.person_id, coalesce(p.school_ids[1], '') as school_id, p.role,
-       jsonb_strip_nulls(jsonb_build_object('parent_name', p.parent_name, 'parent_email', p.parent_email,
-                                            'parent_phone', p.parent_phone)) as before
-from directory.people as p
-join s_rules as r on r.school_id = coalesce(p.school_ids[1], '') and r.role = p.role
-where p.district = %(district)s and not r.parent_contact and p.include_in_sync
-  and (p.parent_name is not null or p.parent_email is not null or p.parent_phone is not null);
-
 create temp table plan_people (
     person_id integer, school_id text, role text, action text, status text, reason text, before jsonb, after jsonb
 ) on commit drop;
@@ -102,9 +92,6 @@ cross join lateral (
     join jsonb_each(to_jsonb(p)) as old_row (key, old_value) using (key)
     where new_value is distinct from old_value and key not in ('school_id', 'digest')
 ) as fields;
-
-insert into plan_people
-select person_id, nullif(school_id, ''), role, 'update', 'applied', 'parent_contact_off', before, null from contacts_off;
 
 -- Records that come to nothing, and why: a role that is off, an excluded twin, no name, a match that is not unique.
 insert into plan_people

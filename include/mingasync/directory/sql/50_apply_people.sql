@@ -25,18 +25,6 @@ update directory.people as p set
 from differing as d
 where p.person_id = d.person_id and d.may_update;
 
-update directory.people as p set parent_name = null, parent_email = null, parent_phone = null, updated_at = now()
-from contacts_off where p.person_id = contacts_off.person_id;
-
--- Whoever was looked at and found to say what the record says is settled from now on.
-update directory.people as p set digest = s.digest
-from here as h join s_people as s using (n)
-where p.person_id = h.person_id and p.digest is distinct from s.digest
-  and h.speaks and h.included and h.roster and h.is_named and not h.is_apart
-  and p.status = 'active' and p.sourced_ids = s.sourced_ids
-  and not exists (select from differing as d where d.person_id = p.person_id)
-  and not exists (select from pins where pins.person_id = p.person_id);
-
 update directory.field_pins as pin set sis_value = to_jsonb(s) ->> pin.field
 from matched join s_people as s using (n)
 where pin.person_id = matched.person_id and pin.sis_value is distinct from to_jsonb(s) ->> pin.field;
