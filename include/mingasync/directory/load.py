@@ -20,7 +20,7 @@ from include.mingasync.directory.locking import lock_district
 from include.mingasync.directory.preview import taken_back
 from include.mingasync.directory.rolls import stage_rolls
 from include.mingasync.directory.runs import refuse_outdated, refuse_undone
-from include.mingasync.directory.settling import settle
+from include.mingasync.directory.settling import settle, stage_shared
 from include.mingasync.errors import LoadRefused
 from include.mingasync.run import Run
 from include.mingasync.settings import LIST_KINDS, ROLES, Settings
@@ -163,10 +163,13 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
     _run_sql(cursor, "10_stage", {})
     for name, table in desired.tables.items():
         if name == "people":
-            copy_table(cursor, "s_people", settle(cursor, run.district, table, settings))
+            changed = settle(cursor, run.district, table, settings)
+            copy_table(cursor, "s_people", changed)
+            if changed.num_rows:
+                stage_shared(cursor, table)
         elif name != "members":  # staged once it is known who is who
             copy_table(cursor, f"s_{name}", table)
-    cursor.execute("analyze s_people (n, sourced_id, role), s_lists, s_gone, s_set_aside, s_kept, s_unlisted")
+    cursor.execute("analyze s_people (n, sourced_id, role), s_lists, s_gone, s_set_aside, s_kept, s_unlisted, s_shared")
     schools = {
         row[0]
         for row in cursor.execute(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.mingasync.directory.copying import copy_table, read_numbers
+from include.mingasync.rosters.identity import shared_keys
 from include.mingasync.settings import Settings
 
 _SQL = Path(__file__).parent / "sql" / "12_settle.sql"
@@ -36,6 +37,13 @@ def settle(cursor: psycopg.Cursor[Any], district: str, people: pa.Table, setting
     cursor.execute(_SQL.read_bytes(), {"district": district})
     (settled,) = read_numbers(cursor, "select n from s_settled", 1)
     return people.filter(pc.invert(pc.is_in(people.column("n"), pa.array(settled, people.schema.field("n").type))))
+
+
+def stage_shared(cursor: psycopg.Cursor[Any], people: pa.Table) -> None:
+    """Stage the values that several of the snapshot's people share and that so identify nobody; settled people bear them too."""
+    names = ["role", "identifier", "email", "username", "given_name", "family_name", "preferred_given_name"]
+    shared = shared_keys(people.select(names).to_pandas())
+    copy_table(cursor, "s_shared", pa.Table.from_pandas(shared, preserve_index=False))
 
 
 def _digests(people: pa.Table, settings: Settings) -> pa.Array:

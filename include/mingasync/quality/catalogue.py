@@ -175,16 +175,22 @@ RULES: tuple[Rule, ...] = (
         ),
         ("name_blank", "warning", "The given or family name is blank.", "Enter the name in {sis}."),
         (
+            "identifier_shared",
+            "warning",
+            "People with different names have the same identifier; it identifies nobody, and no records are joined by it.",
+            "Give everybody their own identifier in {sis}, or leave it blank.",
+        ),
+        (
             "email_shared",
             "warning",
-            "Different people have the same e-mail address.",
-            "Give everybody their own address in {sis}.",
+            "Different people have the same e-mail address; where their names differ, it identifies nobody.",
+            "Give everybody their own address in {sis}, or leave it blank; for families that share one there is nothing to do.",
         ),
         (
             "username_shared",
             "warning",
-            "Different people have the same username.",
-            "Give everybody their own username in {sis}.",
+            "Different people have the same username; where their names differ, it identifies nobody.",
+            "Give everybody their own username in {sis}, or leave it blank.",
         ),
         (
             "agents_unknown",

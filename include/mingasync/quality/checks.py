@@ -6,11 +6,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
+import numpy as np
 import pandas as pd
 
 from include.mingasync.oneroster.records import PARENT_ROLES
 from include.mingasync.quality.catalogue import BY_ID
 from include.mingasync.rosters.dates import in_order
+from include.mingasync.rosters.identity import shared_keys
 from include.mingasync.rosters.lists import not_begun
 from include.mingasync.rosters.people import ROLE_OF, known_orgs, no_role_counts, roles_here
 
@@ -159,8 +161,14 @@ def _check_users(users: pd.DataFrame, orgs: set[str], night: dt.date, checks: pd
     checks["username_shared"] = (
         _of_one(users["username"].str.strip().str.casefold(), human + "\x1f" + email.fillna("")) | leaving | parents
     )
-    for name in ("email_shared", "username_shared"):
-        checks[name] = checks[name].astype(bool)
+    shared = shared_keys(users.assign(role=role)[~(leaving | parents)])
+    number = np.where(role.eq("student").fillna(False), "student_identifier", "employee_identifier")
+    checks["identifier_shared"] = True
+    for name in ("student_identifier", "employee_identifier", "email", "username"):
+        key = "identifier" if name.endswith("identifier") else name
+        values = set(shared.loc[shared["field"].eq(name), "value"])
+        fits = _sure(users[key].str.strip().str.lower().isin(values)) & ((number == name) | (key == name)) & ~leaving & ~parents
+        checks[f"{key}_shared"] = checks[f"{key}_shared"].astype(bool) & ~fits
 
 
 def _of_one(values: pd.Series, human: pd.Series) -> pd.Series:

@@ -13,6 +13,7 @@ from include.mingasync.oneroster.records import PARENT_ROLES
 from include.mingasync.rosters.dates import period
 from include.mingasync.rosters.digests import digests
 from include.mingasync.rosters.frames import typed
+from include.mingasync.rosters.identity import folded, shared_keys
 
 #: OneRoster's role, folded, -> the role here. Every other employee role is staff (PRODUCT section 1).
 ROLE_OF: Mapping[str, str] = {
@@ -290,15 +291,25 @@ def _with_contacts(users: pd.DataFrame, parents: pd.DataFrame) -> pd.DataFrame:
 
 
 def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
-    """The users with the several records of one human joined: same role, identifier and e-mail.
+    """The users with the several records of one human joined: same role, identifier and e-mail, and names that agree.
 
-    Where neither record has an e-mail, the names must be the same as well. The record with the lowest sourcedId leads.
+    An identifier that several names share joins nobody, nor does a record without names; an e-mail that several names share
+    counts like none. The record with the lowest sourcedId leads.
     """
     users = users.sort_values("sourced_id", kind="stable").reset_index(drop=True)
-    email = users["email"].str.casefold()
-    names = (users["given_name"].fillna("") + "\x1f" + users["family_name"].fillna("")).str.casefold()
-    key = users["role"].astype("string") + "\x1f" + users["identifier"].str.casefold() + "\x1f" + email.fillna("\x1f" + names)
-    # Who has no identifier is somebody of their own.
+    shared = shared_keys(users).groupby("field")["value"].agg(set)
+    identifier, email = users["identifier"].str.lower(), users["email"].str.lower()
+    student = users["role"].eq("student").to_numpy()
+    identifier = identifier.mask(identifier.isin(shared.get("student_identifier", set())) & student)
+    identifier = identifier.mask(identifier.isin(shared.get("employee_identifier", set())) & ~student)
+    email = email.mask(email.isin(shared.get("email", set())), "")
+    key = users["role"].astype("string") + "\x1f" + identifier + "\x1f" + email.fillna("")
+    alike = users[key.notna() & key.duplicated(keep=False)]
+    nameless = [
+        not (_names(given) and _names(family)) for given, family in zip(alike["given_name"], alike["family_name"], strict=True)
+    ]
+    key = key.mask(key.index.isin(alike.index[nameless]))
+    # Whoever has no identifier that is theirs alone is somebody of their own.
     group = key.fillna("\x1e" + users["sourced_id"].astype("string"))
     users["n"], _ = pd.factorize(group)
     users["n"] = users["n"].astype("int32")
@@ -324,6 +335,11 @@ def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
     for column in ("school_ids", "unsure_org_ids"):
         lead[column] = [list(ids) for ids in _lists(lead[column])]
     return lead.reset_index(drop=True)
+
+
+def _names(name: object) -> bool:
+    """Whether there is a letter in a name that might name somebody."""
+    return isinstance(name, str) and folded(name) != ""
 
 
 def _in_order(lists: pd.Series) -> list[str]:

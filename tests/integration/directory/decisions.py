@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -10,10 +10,12 @@ from tests.integration.directory.world import NIGHT, Directory, Sis, everything_
 
 PRESENCES = (
     "present", "changed", "absent", "tobedeleted", "disabled", "other_school", "set_aside", "no_school", "unlisted_school",
-    "role_ended", "role_to_begin", "role_off_there",
+    "role_ended", "role_to_begin", "role_off_there", "renumbered", "another_human", "namesake", "placeholder",
 )  # fmt: skip
 #: In the SIS without a word about where: nothing follows from it.
 _OPEN = ("no_school", "unlisted_school")
+#: Under a sourcedId of its own, or with data of somebody else: who it is has to be asked, or is plain.
+_ASKED = ("renumbered", "another_human", "namesake", "placeholder")
 _LEFT_AS_THEY_ARE = {"role_to_begin": "role_not_begun", "role_off_there": "roster_off"}
 ORIGINS = ("sis", "manual", "linked")
 
@@ -22,7 +24,8 @@ HEAD = """# The decision table
 Written by `python -m tests.integration.directory.decisions > docs/decision-table.md` from a real directory; a test compares every cell
 with values worked out by a separate, simple program. *untouched*: no row, nothing changed. *linked*: made by hand, then found in
 the SIS. *no_school*: the record names no org; *unlisted_school*: one that the SIS does not list; *role_off_there*: they moved to a school where
-their role is off. The safety limits are out of the way here.
+their role is off; *renumbered*: a new sourcedId, all else as it was; *another_human*: the sourcedId comes with the name and keys of somebody else;
+*namesake*: somebody new has their identifier, and another name; *placeholder*: a new sourcedId and an identifier that everybody has. The safety limits are out of the way here.
 
 """
 
@@ -46,8 +49,29 @@ def all_cases() -> list[Case]:
     return [Case(*row) for row in product((False, True), switch, switch, switch, switch, ORIGINS, PRESENCES)]
 
 
-def expected(case: Case) -> tuple[str, str]:
+def _expected_of_asked(case: Case) -> tuple[str, str]:  # noqa: PLR0911 (one line per reason)
+    """The outcome where the record is not evidently the person, and has a key of them, or their sourcedId, or their name alone."""
+    by_hand, untouched = case.origin == "manual", ("untouched", "-")
+    if case.presence == "another_human":
+        return ("skipped", "sourced_id_reissued") if case.roster and not by_hand else untouched
+    # Nothing but the name: asked of whom the SIS lost, and not of people made by hand.
+    if case.presence == "placeholder" and by_hand:
+        return untouched
+    if not case.include:
+        return "skipped", "excluded"
+    if not case.roster:
+        return untouched
+    if by_hand:
+        return expected(replace(case, presence="changed" if case.presence == "namesake" else "present"))
+    if case.presence != "namesake":
+        return "skipped", "sourced_id_changed"
+    return ("archived", "absent") if case.archive else ("archive_suppressed", "archive_off")
+
+
+def expected(case: Case) -> tuple[str, str]:  # noqa: PLR0911 (one line per reason)
     """The outcome and its reason, by hand."""
+    if case.presence in _ASKED:
+        return _expected_of_asked(case)
     here = case.presence in ("present", "changed", *_OPEN, "role_off_there")
     if case.presence == "set_aside" or (not here and case.origin == "manual"):
         return "untouched", "-"
@@ -55,6 +79,9 @@ def expected(case: Case) -> tuple[str, str]:
         return ("skipped", "excluded") if here else ("untouched", "-")
     if not case.roster or case.presence in _LEFT_AS_THEY_ARE:
         return ("skipped", _LEFT_AS_THEY_ARE[case.presence]) if case.roster else ("untouched", "-")
+    if case.origin == "manual" and case.presence == "changed":
+        # One key, and another family name.
+        return "skipped", "match_contradicts"
     if here:
         # Somebody made by hand who was never linked gets the SIS's id: that is a change too.
         if case.presence in ("present", *_OPEN) and case.origin != "manual":
@@ -91,11 +118,15 @@ def tried(directory: Directory) -> dict[Case, tuple[str, str]]:
                 "select directory.set_include_in_sync(person_id, false) from directory.people where lower(identifier) = %s",
                 f"id-{names[case]}",
             )
+    numbers = {
+        case: directory.value("select person_id from directory.people where lower(identifier) = %s", f"id-{names[case]}")
+        for case in cases
+    }
     directory.settings = settings
     tonight = [row for case in cases if (row := _tonight(case, names[case], where[case]))]
     aside = [names[case] for case in cases if case.presence == "set_aside"]
     directory.night(Sis(users=tonight, orgs=orgs), set_aside=aside, run_id="tonight", night=NIGHT)
-    return {case: _outcome(directory, names[case], case) for case in cases}
+    return {case: _outcome(directory, numbers[case], names[case], case) for case in cases}
 
 
 def _school_of(case: Case) -> str:
@@ -123,15 +154,21 @@ def _tonight(case: Case, name: str, at: str) -> dict[str, Any] | None:
         "role_ended": {"role_end_dates": ["2026-11-23"]},
         "role_to_begin": {"role_begin_dates": ["2026-11-25"]},
         "role_off_there": {"org_ids": ["off"]},
-    }
+        "renumbered": {"sourced_id": f"new-{name}"},
+        "another_human": {
+            "given_name": "Some", "family_name": "Body", "identifier": f"2-{name}", "email": f"2{name}@x.org", "username": f"2{name}",
+        },
+        "namesake": {
+            "sourced_id": f"new-{name}", "given_name": "Some", "family_name": "Body", "email": f"2{name}@x.org", "username": f"2{name}",
+        },
+        "placeholder": {"sourced_id": f"new-{name}", "identifier": "0", "email": None, "username": None},
+    }  # fmt: skip
     change = changes[case.presence]
     return None if change is None else row | change
 
 
-def _outcome(directory: Directory, name: str, case: Case) -> tuple[str, str]:
-    person_id, status, family = directory.rows(
-        "select person_id, status, family_name from directory.people where lower(identifier) = %s", f"id-{name}"
-    )[0]
+def _outcome(directory: Directory, person_id: int, name: str, case: Case) -> tuple[str, str]:
+    status, family = directory.rows("select status, family_name from directory.people where person_id = %s", person_id)[0]
     rows = directory.rows(
         "select action, status, reason from directory.sync_changes where run_id = 'tonight' and entity = 'person'"
         " and person_id = %s",
@@ -139,11 +176,8 @@ def _outcome(directory: Directory, name: str, case: Case) -> tuple[str, str]:
     )
     if not rows:
         calm = status == "active" and family == f"Family{name}"
-        return (
-            ("unchanged" if case.presence in ("present", *_OPEN) and _is_rostered(directory, name, case) else "untouched", "-")
-            if calm
-            else ("?", "?")
-        )
+        known = _is_rostered(directory, person_id, case)
+        return ("unchanged" if case.presence in ("present", *_OPEN) and known else "untouched", "-") if calm else ("?", "?")
     ((action, done, reason),) = rows
     outcome = {
         ("update", "applied"): "updated",
@@ -156,10 +190,10 @@ def _outcome(directory: Directory, name: str, case: Case) -> tuple[str, str]:
     return (outcome, reason) if really else ("?", f"{outcome} but {status}")
 
 
-def _is_rostered(directory: Directory, name: str, case: Case) -> bool:
+def _is_rostered(directory: Directory, person_id: int, case: Case) -> bool:
     """Whether the run counted the person among the unchanged: here, included, of a role that is on."""
     return case.roster and directory.value(
-        "select include_in_sync and sourced_id is not null from directory.people where lower(identifier) = %s", f"id-{name}"
+        "select include_in_sync and sourced_id is not null from directory.people where person_id = %s", person_id
     )
 
 

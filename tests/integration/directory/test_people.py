@@ -113,13 +113,13 @@ def test_one_human_with_a_record_per_school_is_one_person(directory: Directory) 
 def test_hand_made_people_are_matched_once_switched_on_by_identifier_then_email_then_username(directory: Directory) -> None:
     for key in ("identifier", "email", "username"):
         directory.do(
-            f"select directory.add_person('oak', 'student', 'By', 'Hand', {key} => %s)",
-            user(f"s-{key}")[key].upper(),
-        )
+            f"select directory.add_person('oak', 'student', %s, %s, {key} => %s)",
+            f"Givens-{key}", f"FAMILYS {key}", user(f"s-{key}")[key].upper(),
+        )  # fmt: skip
     sis = Sis(users=[user(f"s-{key}") for key in ("identifier", "email", "username")])
     counts = directory.night(sis)["people"]["student"]
     assert (counts["skipped"], counts["created"]) == (3, 0)
-    assert directory.value("select count(*) from directory.people where sourced_id is null and given_name = 'By'") == 3
+    assert directory.value("select count(*) from directory.people where sourced_id is null and source = 'manual'") == 3
     directory.do("select directory.set_include_in_sync(person_id, true) from directory.people")
     assert directory.night(sis)["people"]["student"]["updated"] == 3
     assert directory.rows("select sourced_id, source from directory.people order by 1") == [

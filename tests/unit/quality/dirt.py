@@ -94,6 +94,7 @@ FORTY = [
     Dirt("all roles have ended", change_all("users", role_end_dates=["2026-06-30"]), "users.roles_all_ended", C, says="8 users."),
     Dirt("malformed e-mail", change("users", 0, email="not an address"), "users.email_malformed", W, "u0"),
     Dirt("one e-mail for two", change("users", 0, email="U1@example.org"), "users.email_shared", W, says="2 records: "),
+    Dirt("one identifier for two", change("users", 0, identifier=" ID-U1"), "users.identifier_shared", W, says="2 records: "),
     Dirt("one username for two", change("users", 0, username="USER.u1"), "users.username_shared", W, says="(u0, u1)"),
     Dirt("a blank name", change("users", 0, family_name=" "), "users.name_blank", W, "u0"),
     Dirt("all names gone", change_all("users", given_name=None), "users.column_empty", C, says="Column given_name, 8 records."),

@@ -8,6 +8,8 @@ create temp table s_people (
 -- Everybody's digest, and who is settled by it; s_people holds only the others.
 create temp table s_digests (n integer, digest bigint) on commit drop;
 create temp table s_settled (n integer, person_id integer, school_id text, role text) on commit drop;
+-- The values that several names share tonight, and that so identify nobody.
+create temp table s_shared (field text, value text) on commit drop;
 create temp table s_gone (sourced_id text, reason text) on commit drop;
 create temp table s_waiting (sourced_id text, reason text, role text, school_id text) on commit drop;
 create temp table s_set_aside (resource text, sourced_id text) on commit drop;

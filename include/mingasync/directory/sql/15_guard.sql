@@ -4,7 +4,7 @@ update directory.sync_runs set guard = (
     from (
         select coalesce(school_ids[1], '') as school_id, role, count(*) as people
         from directory.people
-        where district = %(district)s and status = 'active' and include_in_sync and sourced_ids <> '{}'
+        where district = %(district)s and status = 'active' and include_in_sync and (sourced_ids <> '{}' or source = 'sis')
         group by 1, 2
     ) as there
 )

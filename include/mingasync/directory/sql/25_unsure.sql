@@ -35,7 +35,7 @@ cross join lateral (select s_people.school_ids || rest.ids as ids from s_people 
 where s.n = rest.n;
 
 -- Whether somebody new, or archived, is at a rostered school at all is not known: they wait until it is.
-insert into apart
+insert into apart (person_id, n, reason)
 select m.person_id, s.n, 'school_unknown'
 from s_people as s
 left join matched as m using (n)

@@ -1,5 +1,31 @@
 -- What becomes of everybody in the snapshot: one row each where something is to be done or to be said.
 
+-- Where neither the record's role nor the person's is rostered nothing would be done, and there is nothing to ask.
+create temp table not_rostered on commit drop as
+select a.n, a.person_id, coalesce(a.reason = 'match_contradicts' and not p.include_in_sync, false) as is_excluded
+from apart as a
+join s_people as s using (n)
+join s_rules as r on r.school_id = coalesce(s.school_ids[1], '') and r.role = s.role
+left join directory.people as p using (person_id)
+left join s_rules as own on own.school_id = coalesce(p.school_ids[1], '') and own.role = p.role
+where a.reason <> 'school_unknown' and not r.roster and own.roster is not true;
+
+update apart as a set matched_by = null from not_rostered as off
+where off.n = a.n and off.person_id is not distinct from a.person_id and off.is_excluded;
+delete from apart as a using not_rostered as off
+where off.n = a.n and off.person_id is not distinct from a.person_id and not off.is_excluded;
+
+-- Whoever is apart, by the record or by the person, is untouched. Who is excluded is that first, whatever else there is to ask.
+create temp table apart_records on commit drop as
+select n, case when min(reason) = 'match_contradicts' and bool_and(not p.include_in_sync) then 'excluded' else min(reason) end as reason,
+       case when count(distinct person_id) = 1 then min(person_id) end as person_id
+from apart left join directory.people as p using (person_id)
+group by n;
+create temp table apart_people on commit drop as
+select person_id, min(reason) as reason from apart where person_id is not null group by person_id;
+analyze apart_records;
+analyze apart_people;
+
 -- Who is here: the person of each record, what the settings allow for them.
 create temp table here on commit drop as
 select s.n, m.person_id, speaks.n is not null as speaks, coalesce(s.school_ids[1], '') as school_id, s.role,
@@ -7,15 +33,34 @@ select s.n, m.person_id, speaks.n is not null as speaks, coalesce(s.school_ids[1
        p.status, coalesce(p.include_in_sync, true) as included,
        -- What the settings allow where the directory still has them.
        own.roster as own_roster, own.auto_update as own_auto_update, own.quiet as own_quiet,
-       exists (select from apart where apart.n = s.n) as is_apart,
+       record.n is not null or rests.person_id is not null as is_apart,
        s.given_name is not null and s.family_name is not null as is_named
 from s_people as s
 join s_rules as r on r.school_id = coalesce(s.school_ids[1], '') and r.role = s.role
 left join matched as m on m.n = s.n
 left join speaks on speaks.n = s.n
 left join directory.people as p on p.person_id = m.person_id
-left join s_rules as own on own.school_id = coalesce(p.school_ids[1], '') and own.role = p.role;
+left join s_rules as own on own.school_id = coalesce(p.school_ids[1], '') and own.role = p.role
+left join apart_records as record on record.n = s.n
+left join apart_people as rests on rests.person_id = m.person_id;
 analyze here;
+
+-- What the records together say of those who have several that are not one row.
+create temp table several on commit drop as
+with own as (
+    select m.person_id, s.n = speaks.n as leads, s.n, s.sourced_ids, s.school_ids, s.grades
+    from (select person_id from matched group by person_id having count(*) > 1) as many
+    join matched as m using (person_id)
+    join speaks using (person_id)
+    join s_people as s on s.n = m.n
+)
+select person_id,
+       array(select distinct unnest(o.sourced_ids) from own as o where o.person_id = many.person_id order by 1) as sourced_ids,
+       array(select school from own as o cross join lateral unnest(o.school_ids) with ordinality as at (school, place)
+             where o.person_id = many.person_id group by school order by min((not leads)::integer), min(o.n), min(place)) as school_ids,
+       array(select grade from own as o cross join lateral unnest(o.grades) with ordinality as at (grade, place)
+             where o.person_id = many.person_id group by grade order by min((not leads)::integer), min(o.n), min(place)) as grades
+from (select distinct person_id from own) as many;
 
 create temp table new_people on commit drop as
 select nextval('directory.people_person_id_seq')::integer as person_id, n, school_id, role
@@ -34,17 +79,18 @@ from here as h
 join s_people as s on s.n = h.n
 join directory.people as p on p.person_id = h.person_id
 left join pins on pins.person_id = h.person_id
+left join several on several.person_id = h.person_id
 cross join lateral (select
     s.sourced_id as sourced_id,
-    -- An id that is not seen on a night without proof, or whose record was set aside, is not given up.
+    -- An id that is not seen on a night without proof, whose record was set aside, or that is only disabled, is not given up.
     case when p.sourced_ids <@ s.sourced_ids then s.sourced_ids else (
         select array_agg(distinct id order by id) from (
             select unnest(s.sourced_ids) as id
+            union select unnest(several.sourced_ids)
             union select own.id from unnest(p.sourced_ids) as own (id)
             where not %(proven)s
                or own.id in (select sourced_id from s_set_aside where resource = 'users')
-               or own.id in (select unnest(other.sourced_ids) from matched join s_people as other using (n)
-                             where matched.person_id = p.person_id)
+               or own.id in (select sourced_id from s_gone where reason <> 'tobedeleted')
         ) as ids) end as sourced_ids,
     s.role as role,
     case when 'given_name' = any (pins.fields) then p.given_name else coalesce(s.given_name, p.given_name) end as given_name,
@@ -53,7 +99,7 @@ cross join lateral (select
     case when 'email' = any (pins.fields) then p.email else s.email end as email,
     case when 'username' = any (pins.fields) then p.username else s.username end as username,
     case when 'identifier' = any (pins.fields) then p.identifier else s.identifier end as identifier,
-    s.grades as grades, s.school_ids as school_ids,
+    coalesce(several.grades, s.grades) as grades, coalesce(several.school_ids, s.school_ids) as school_ids,
     case when h.parent_contact then s.parent_name else p.parent_name end as parent_name,
     case when h.parent_contact then s.parent_email else p.parent_email end as parent_email,
     case when h.parent_contact then s.parent_phone else p.parent_phone end as parent_phone
@@ -95,14 +141,17 @@ cross join lateral (
 
 -- Records that come to nothing, and why: a role that is off, an excluded twin, no name, a match that is not unique.
 insert into plan_people
-select h.person_id, nullif(h.school_id, ''), h.role, case when h.person_id is null then 'create' else 'skip' end, 'suppressed',
-       case when h.is_apart then (select min(reason) from apart where apart.n = h.n)
+select coalesce(h.person_id, record.person_id), nullif(h.school_id, ''), h.role,
+       case when coalesce(h.person_id, record.person_id) is null then 'create' else 'skip' end, 'suppressed',
+       case when h.is_apart then coalesce(record.reason, rests.reason)
             when not h.included then 'excluded'
             when not h.roster then 'roster_off'
             else 'name_missing' end,
        null, jsonb_build_object('sourced_id', s.sourced_id)
 from here as h join s_people as s on s.n = h.n
 left join new_people on new_people.n = h.n
+left join apart_records as record on record.n = h.n
+left join apart_people as rests on rests.person_id = h.person_id
 where new_people.n is null
   -- Who moves to where their role is off stays as they are, and the run says so; where it was off before there is nothing to say.
   and (h.is_apart or not h.included or (not h.roster and (h.person_id is null or h.own_roster and h.status = 'active'))

@@ -29,9 +29,24 @@ update directory.field_pins as pin set sis_value = to_jsonb(s) ->> pin.field
 from matched join s_people as s using (n)
 where pin.person_id = matched.person_id and pin.sis_value is distinct from to_jsonb(s) ->> pin.field;
 
-insert into directory.relink_proposals (district, person_id, sourced_id, sourced_ids, matched_by, run_no)
-select %(district)s, relinks.person_id, s.sourced_id, s.sourced_ids, relinks.matched_by, %(run_no)s
-from relinks
-join apart on apart.n = relinks.n and apart.person_id = relinks.person_id and apart.reason = 'sourced_id_changed'
-join s_people as s on s.n = relinks.n
-on conflict do nothing;
+-- What a person has to decide, asked once; what tonight's evidence does not ask any more is withdrawn.
+create temp table asked on commit drop as
+select distinct on (a.person_id, s.sourced_id)
+       a.person_id, s.sourced_id, s.sourced_ids, a.matched_by,
+       directory.said(s.role, s.given_name, s.family_name, s.identifier, s.email, s.username) as said, p.sourced_ids as known_ids
+from apart as a join s_people as s using (n) join directory.people as p using (person_id)
+where a.matched_by is not null
+order by a.person_id, s.sourced_id, a.matched_by;
+
+insert into directory.relink_proposals as known
+    (district, person_id, sourced_id, sourced_ids, matched_by, run_no, said, known_ids)
+select %(district)s, person_id, sourced_id, sourced_ids, matched_by, %(run_no)s, said, known_ids from asked
+on conflict (person_id, sourced_id) do update set
+    sourced_ids = excluded.sourced_ids, matched_by = excluded.matched_by, run_no = excluded.run_no, said = excluded.said,
+    known_ids = excluded.known_ids, state = 'proposed', decided_by = null, decided_at = null
+    where (known.sourced_ids, known.matched_by, known.said, known.known_ids, known.state)
+          is distinct from (excluded.sourced_ids, excluded.matched_by, excluded.said, excluded.known_ids, 'proposed');
+
+update directory.relink_proposals as known set state = 'withdrawn'
+where known.district = %(district)s and known.state = 'proposed'
+  and not exists (select from asked where asked.person_id = known.person_id and asked.sourced_id = known.sourced_id);

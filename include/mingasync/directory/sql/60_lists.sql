@@ -24,7 +24,7 @@ from s_settled as s join s_rules as r using (school_id, role) where not r.roster
 analyze bystanders;
 
 -- Nothing is made for a record that is apart until somebody decides; what is there for it rests.
-delete from s_lists where owner_n in (select n from apart);
+delete from s_lists where owner_n in (select n from here where is_apart);
 
 -- Whose each teacher's list is: the person, whichever of their SIS ids leads; null where they have no entry here.
 create temp table owners on commit drop as
@@ -105,6 +105,20 @@ where m.leads and not m.is_new and not m.frozen
   and (w.name, w.synced_name, w.source_id, w.new_school_id, w.term_ids, w.grades, w.status)
       is distinct from (u.name, u.synced_name, u.source_id, u.school_id, u.term_ids, u.grades, u.status);
 
+-- Lists of people that do not end for want of others: of whoever is apart, and of a school at which somebody stays for want of a word
+-- about it. The rolls are taken apart once; to search each for each of the people would look at every pair.
+create temp table resting_lists on commit drop as
+select distinct rolls.list_id
+from (
+    select l.list_id, l.school_id, unnest(m.people) as person_id
+    from directory.user_lists as l join directory.memberships as m using (list_id)
+    where l.district = %(district)s and l.status = 'active' and l.kind in ('role', 'grade')
+      and (exists (select from apart_people) or exists (select from resting))
+) as rolls
+left join apart_people as rests using (person_id)
+left join resting as stays on stays.person_id = rolls.person_id and stays.school_id = rolls.school_id
+where rests.person_id is not null or stays.person_id is not null;
+
 create temp table ending_lists on commit drop as
 select u.list_id, u.kind, u.school_id, coalesce(unlisted.reason, 'gone') as reason, kinds.quiet
 from directory.user_lists as u
@@ -115,10 +129,7 @@ where u.district = %(district)s and u.status = 'active'
   and not u.term_ids && %(lost_terms)s::text[]
   and not exists (select from s_kept where u.kind = 'class' and s_kept.user_id is null and s_kept.class_id = u.source_id)
   and not exists (select from apart where apart.person_id = u.owner_id)
-  -- Nor does the list of a school at which somebody stays for want of a word about it.
-  and not (u.kind in ('role', 'grade') and exists (
-      select from directory.memberships as rolls join resting on rolls.people @> array[resting.person_id]
-      where rolls.list_id = u.list_id and resting.school_id = u.school_id))
+  and not exists (select from resting_lists as rests where rests.list_id = u.list_id)
   -- The district's own choice needs no proof; what the SIS did not send does.
   and (%(proven)s or unlisted.reason in ('term_not_selected', 'grade_not_selected'));
 

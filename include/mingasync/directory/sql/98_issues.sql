@@ -1,5 +1,11 @@
 -- What the plan itself found out, in words for people; ids only.
 
+-- The answers that a person may give where it is not certain who a record is.
+with answers as (
+    select a.n, a.person_id, 'directory.relink(' || a.person_id || ', ' || quote_literal(s.sourced_id) || ')' as yes,
+           'directory.refuse_relink(' || a.person_id || ', ' || quote_literal(s.sourced_id) || ')' as no
+    from (select distinct n, person_id from apart where matched_by is not null) as a join s_people as s using (n)
+)
 insert into directory.sync_issues (district, run_id, run_no, severity, resource, sourced_id, rule, message, fix, step)
 select %(district)s, %(run_id)s, %(run_no)s, found.severity, found.resource, found.sourced_id, found.rule, found.message, found.fix, 'load'
 from (
@@ -17,27 +23,69 @@ from (
     from here as h join s_people as s on s.n = h.n
     where h.speaks and h.included and h.roster and not h.is_apart and (s.given_name is null or s.family_name is null)
     union all
-    select distinct 'error', 'users', s.sourced_id, 'users.match_not_unique',
-           'The record fits several people here, or several records fit one person, so none was touched.',
-           'Give the people different identifiers, e-mails and usernames, or remove the double entry.'
-    from apart join s_people as s on s.n = apart.n where apart.reason = 'match_not_unique'
+    select 'error', 'users', s.sourced_id, 'users.match_not_unique',
+           count(*) || case count(*) when 1 then ' person' else ' people' end || ' here may be this record (person '
+           || string_agg(a.person_id::text, ', ' order by a.person_id) || '), and others fit as well. None was changed, archived or created.',
+           'Say who it is: select ' || min(answers.yes) || '. Or give them different identifiers, e-mails and usernames.'
+    from apart as a join s_people as s using (n) join answers using (n, person_id)
+    where a.reason = 'match_not_unique'
+    group by s.sourced_id
     union all
-    select distinct 'error', 'users', s.sourced_id, 'users.sourced_id_reissued',
-           'The SIS gives another human''s data under a sourcedId that belongs to person ' || apart.person_id
-           || ' here; neither was changed.',
-           'Check in the SIS who owns this sourcedId. If it is the same human, correct the entry here by hand once.'
-    from apart join s_people as s on s.n = apart.n where apart.reason = 'sourced_id_reissued'
+    select 'error', 'users', s.sourced_id, 'users.match_contradicts',
+           count(*) || case count(*) when 1 then ' person' else ' people' end || ' here (person '
+           || string_agg(a.person_id::text, ', ' order by a.person_id)
+           || ', made by hand or not included in the sync) has a key of this record, but another role, name or number. '
+              'Neither was changed, and nobody was created.',
+           'The same human: select ' || min(answers.yes) || '. Somebody else: select ' || string_agg(answers.no, ', ' order by a.person_id)
+           || '; the next sync then makes the entry.'
+    from apart as a join s_people as s using (n) join answers using (n, person_id)
+    where a.reason = 'match_contradicts'
+    group by s.sourced_id
+    union all
+    select 'error', 'users', s.sourced_id, 'users.sourced_id_reissued',
+           'The SIS gives another human''s data under a sourcedId of person ' || a.person_id
+           || ' here: keys and names differ. Neither was changed, archived or created.',
+           'Look in the SIS whose it is. The same human: select ' || answers.yes || '. Another human: select ' || answers.no
+           || '; the sourcedId is taken off person ' || a.person_id || ', the next sync makes an entry for its new owner, and person '
+           || a.person_id || ' leaves like anybody whom the SIS no longer has.'
+    from apart as a join s_people as s using (n) join answers using (n, person_id)
+    where a.reason = 'sourced_id_reissued'
     union all
     select 'warning', 'users', s.sourced_id, 'users.sourced_id_changed',
-           'Person ' || apart.person_id || ' seems to have the new sourcedId ' || s.sourced_id
-           || '; nothing was created or archived for them.',
-           'Confirm with directory.relink(' || apart.person_id || ', ''' || replace(s.sourced_id, '''', '''''') || ''') or refuse with directory.refuse_relink.'
-    from apart join s_people as s on s.n = apart.n where apart.reason = 'sourced_id_changed'
+           'Person ' || a.person_id || ' seems to have the new sourcedId ' || s.sourced_id
+           || '; nothing was created, changed or archived for them.',
+           case when contested.n is not null then 'First answer users.sourced_id_reissued for this record. ' else '' end
+           || 'Confirm: select ' || answers.yes || '. Somebody else: select ' || answers.no || '.'
+    from apart as a join s_people as s using (n) join answers using (n, person_id)
+    left join (select distinct n from apart where reason = 'sourced_id_reissued') as contested using (n)
+    where a.reason = 'sourced_id_changed'
     union all
-    select 'warning', 'users', null, 'users.two_entries_one_human',
-           'Person ' || apart.person_id || ' holds a sourcedId that the SIS now gives to somebody who has another entry here.',
-           'Archive or merge the older entry by hand.'
-    from apart where apart.reason = 'two_entries_one_human'
+    select 'error', 'users', s.sourced_id, 'users.two_entries_one_human',
+           count(*) || ' entries here (person ' || string_agg(a.person_id::text, ', ' order by a.person_id)
+           || ') are one human by what the SIS says now. None was changed or archived.',
+           'One human: say which entries are not the one to keep, such as select ' || max(answers.no)
+           || '; the next sync joins the records in the other entry and archives this one. Several humans: give them different '
+              'identifiers in the SIS.'
+    from apart as a join s_people as s using (n) join answers using (n, person_id)
+    where a.reason = 'two_entries_one_human'
+    group by s.sourced_id
+    union all
+    select 'error', 'users', s.sourced_id, 'users.identifier_shared_here',
+           cardinality(s.sourced_ids) || ' records (' || array_to_string(s.sourced_ids, ', ') || ') look like one human, but people with '
+           'other names have their identifier here. Nothing was joined, changed or created.',
+           'Give everybody their own identifier in the SIS, or leave it blank.'
+    from apart as a join s_people as s using (n)
+    where a.reason = 'identifier_shared'
+    union all
+    select 'warning', 'users', h.sourced_id, 'users.key_shared_here',
+           'A new entry was made although ' || count(*) || case count(*) when 1 then ' person' else ' people' end || ' here (person '
+           || string_agg(j.person_id::text, ', ' order by j.person_id)
+           || ') has a key of this record: people with other names have that key as well, so it tells nothing.',
+           'Give everybody their own identifier, e-mail and username in the SIS, or leave them blank.'
+    from judged as j
+    join (select n, s.sourced_id from new_people join s_people as s using (n)) as h using (n)
+    where j.shared_here and not j.known_id
+    group by h.sourced_id
     union all
     select 'warning', 'users', s.sourced_id, 'lists.manager_excluded',
            count(distinct sm.k) || ' class lists were made without this teacher, who is not included in the SIS sync.',

@@ -8,7 +8,14 @@ branch_labels = None
 depends_on = None
 
 #: One file per part of the house that it serves; they rest on each other in this order.
-_PARTS: tuple[str, ...] = ("0006_doors.sql", "0006_rosters.sql", "0006_archive.sql", "0006_undo.sql", "0006_snapshot.sql")
+_PARTS: tuple[str, ...] = (
+    "0006_doors.sql",
+    "0006_identity.sql",
+    "0006_rosters.sql",
+    "0006_archive.sql",
+    "0006_undo.sql",
+    "0006_snapshot.sql",
+)
 #: Rights on all that is there by then.
 _RIGHTS = "0006_rights.sql"
 
