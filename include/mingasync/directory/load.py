@@ -101,6 +101,8 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
             stage_rolls(cursor, desired.tables["members"])
         _run_sql(cursor, step, parameters)
     # The next statement's plan, and the next night's, rest on fresh statistics; a sample of the tables is read.
+    if _is_true(cursor, "select exists (select from asked)"):
+        cursor.execute("analyze directory.relink_proposals (district, person_id, sourced_id, state)")
     if _is_true(cursor, "select exists (select from new_people)"):
         cursor.execute("analyze directory.people (person_id, district, sourced_id, role, status, include_in_sync, digest)")
     if _is_true(cursor, "select exists (select from list_match where is_new)"):

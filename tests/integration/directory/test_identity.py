@@ -98,7 +98,7 @@ def test_a_person_made_by_hand_is_not_taken_over_for_one_key(directory: Director
     other = {"role": {"roles": ["teacher"]}, "name": {"given_name": "Bo", "family_name": "Other"}}[contradiction]
     by_hand(directory, ana(email=None, username=None))
     before = directory.state()
-    directory.night(Sis(users=[ana() | other]))
+    directory.night(Sis(users=[ana(**other)]))
     assert directory.state() == before
     assert issues(directory) == [("users.match_contradicts", "a")]
     assert outcomes(directory) == {"a": ("skip", "match_contradicts")}
@@ -180,7 +180,7 @@ def verdict(known_id: bool, role: str, given: str | None, family: str | None, *k
 
 
 def test_every_cell_of_the_table_of_evidence(directory: Directory) -> None:
-    cells = list(product((True, False), ("same", "related", "other"), *[STATES] * 5))
+    cells: list[tuple[Any, ...]] = list(product((True, False), ("same", "related", "other"), *[STATES] * 5))
     found = directory.rows(
         "select directory.verdict(known, role, given, family, number, email, username) from unnest(%s::boolean[], %s::text[], %s::text[],"
         " %s::text[], %s::text[], %s::text[], %s::text[]) with ordinality"
@@ -205,8 +205,8 @@ def test_names_are_folded_in_the_database_as_in_a_snapshot(directory: Directory)
 # -- The same sourcedId ----------------------------------------------------------------------------------------------------------
 
 
-NEW_KEYS = {"identifier": "9999", "email": "new@school.org", "username": "new"}
-NO_KEYS = {"identifier": None, "email": None, "username": None}
+NEW_KEYS: Row = {"identifier": "9999", "email": "new@school.org", "username": "new"}
+NO_KEYS: Row = {"identifier": None, "email": None, "username": None}
 
 
 @pytest.mark.parametrize(
