@@ -95,10 +95,10 @@ def by_hand(directory: Directory, row: Row, role: str | None = None, include: bo
 
 @pytest.mark.parametrize("contradiction", ["role", "name"])
 def test_a_person_made_by_hand_is_not_taken_over_for_one_key(directory: Directory, contradiction: str) -> None:
-    other = {"role": {"roles": ["teacher"]}, "name": {"given_name": "Bo", "family_name": "Other"}}[contradiction]
+    others: dict[str, Row] = {"role": {"roles": ["teacher"]}, "name": {"given_name": "Bo", "family_name": "Other"}}
     by_hand(directory, ana(email=None, username=None))
     before = directory.state()
-    directory.night(Sis(users=[ana(**other)]))
+    directory.night(Sis(users=[ana() | others[contradiction]]))
     assert directory.state() == before
     assert issues(directory) == [("users.match_contradicts", "a")]
     assert outcomes(directory) == {"a": ("skip", "match_contradicts")}
