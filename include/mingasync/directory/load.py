@@ -31,9 +31,8 @@ _SQL = Path(__file__).parent / "sql"
 #: So many nights of the very same data are told of: longer than a long weekend.
 _IDENTICAL_NIGHTS = 7
 _STEPS = (
-    "15_guard", "20_match", "25_unsure", "30_decide", "40_leavers", "50_apply_people", "52_contacts", "54_forget_contacts",
-    "56_settled", "60_lists", "70_apply_lists",
-    "80_members", "85_apply_members",
+    "15_guard", "20_match", "25_unsure", "30_decide", "35_uncount", "40_leavers", "50_apply_people", "52_contacts",
+    "54_forget_contacts", "56_settled", "60_lists", "70_apply_lists", "80_members", "85_apply_members",
 )  # fmt: skip
 
 
@@ -83,6 +82,7 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
     parameters = {
         "district": run.district,
         "run_no": run_no,
+        "uncounted": run_no,
         "run_id": run.run_id,
         "night": run.night,
         "proven": desired.unproven_because is None,

@@ -14,6 +14,7 @@ from include.mingasync.errors import MingaSyncError
 from include.mingasync.run import Run
 
 _SQL = Path(__file__).parent / "sql" / "undo.sql"
+_UNCOUNT = Path(__file__).parent / "sql" / "35_uncount.sql"
 _NOTHING = "Nothing was changed."
 
 
@@ -47,6 +48,7 @@ def undo(connection: psycopg.Connection[Any], run: Run, run_no: int, target_run_
             _refuse(cursor, target)
             parameters = {"run_no": run_no, "run_id": run.run_id, "target": target.run_no, "district": run.district}
             cursor.execute(_SQL.read_bytes(), parameters | {"night": run.night})
+            cursor.execute(_UNCOUNT.read_bytes(), {"uncounted": target.run_no, "district": run.district})
             counts = count_run(connection, run_no) | _taken_back(cursor, target.run_no, run_no) | {"undone_by": run.run_id}
         cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
     return counts

@@ -51,12 +51,14 @@ where (not %(only_changes)s or said.deleted = cardinality(m.sourced_ids))
       join s_set_aside as aside on aside.resource = 'users' and aside.sourced_id = own.sourced_id);
 
 -- A night counts once, however often its run is tried.
-insert into directory.absences as known (person_id, district, sourced_ids, reason, first_night, last_night, nights, run_no)
-select person_id, %(district)s, sourced_ids, reason, %(night)s, %(night)s, 1, %(run_no)s from leavers
+insert into directory.absences as known (person_id, district, sourced_ids, reason, first_night, last_night, nights, run_no, runs)
+select person_id, %(district)s, sourced_ids, reason, %(night)s, %(night)s, 1, %(run_no)s, array[%(run_no)s] from leavers
 on conflict (person_id) do update
     set sourced_ids = excluded.sourced_ids, reason = excluded.reason, run_no = excluded.run_no,
         last_night = greatest(known.last_night, excluded.last_night),
-        nights = known.nights + (excluded.last_night > known.last_night)::integer
+        nights = known.nights + (excluded.last_night > known.last_night)::integer,
+        runs = case when %(run_no)s = any (known.runs) then known.runs
+                    else (known.runs || excluded.runs)[greatest(cardinality(known.runs) - 98, 1):] end
     where (known.sourced_ids, known.reason, known.run_no) is distinct from (excluded.sourced_ids, excluded.reason, excluded.run_no)
        or excluded.last_night > known.last_night;
 

@@ -39,15 +39,56 @@ select 'list', list_id from directory.membership_overrides as o join directory.u
 where l.district = %(district)s;
 analyze decided_by_hand;
 
+-- A run that was tried again with other data may have changed a field more than once: what counts is the value before the first
+-- change and the one after the last. Every value between is the one after a change and before the next, so it cancels out. Where
+-- all do, the field was set back by the run itself. What a hand changed between two attempts leaves more than one value on a side.
+create temp table net on commit drop as
+with changed_again as (
+    select entity, entity_no from directory.changes
+    where run_no = %(target)s and status = 'applied' and entity_no is not null
+    group by 1, 2 having count(*) > 1
+), met as (
+    select entity, entity_no, key as field, value, sum(side) as side
+    from (
+        select c.entity, c.entity_no, keys.key, nullif(nullif(c.after -> keys.key, 'null'), '[]') as value, 1 as side
+        from directory.changes as c
+        join changed_again using (entity, entity_no)
+        cross join lateral jsonb_object_keys(coalesce(c.before, '{}') || coalesce(c.after, '{}')) as keys (key)
+        where c.run_no = %(target)s and c.status = 'applied'
+        union all
+        select c.entity, c.entity_no, keys.key, nullif(nullif(c.before -> keys.key, 'null'), '[]'), -1
+        from directory.changes as c
+        join changed_again using (entity, entity_no)
+        cross join lateral jsonb_object_keys(coalesce(c.before, '{}') || coalesce(c.after, '{}')) as keys (key)
+        where c.run_no = %(target)s and c.status = 'applied' and c.action <> 'create'
+    ) as one
+    group by 1, 2, 3, 4
+), ends as (
+    select entity, entity_no, field, bool_and(side = 0) as is_back,
+           coalesce(jsonb_agg(value) filter (where side < 0) -> 0, 'null') as before,
+           coalesce(jsonb_agg(value) filter (where side > 0) -> 0, 'null') as after
+    from met group by 1, 2, 3
+    having coalesce(sum(side) filter (where side > 0), 0) <= 1 and coalesce(sum(side) filter (where side < 0), 0) >= -1
+)
+select entity, entity_no, coalesce(array_agg(field) filter (where is_back), '{}') as is_back,
+       coalesce(jsonb_object_agg(field, before) filter (where not is_back), '{}') as before,
+       coalesce(jsonb_object_agg(field, after) filter (where not is_back), '{}') as after
+from ends group by 1, 2;
+analyze net;
+
 create temp table reversing on commit drop as
-select c.ctid as change, c.entity, c.entity_no, c.school_id, c.role, c.action, c.before,
+select c.ctid as change, c.entity, c.entity_no, c.school_id, c.role, c.action,
+       case when c.action = 'create' or n.entity_no is null then c.before
+            else (coalesce(c.before, '{}') || n.before) - n.is_back end as before,
        -- What a run makes has a value for every field, be it none.
-       case when c.action = 'create' then blank || c.after else c.after end as after,
+       case when c.action = 'create' then blank || c.after || coalesce(n.after, '{}') when n.entity_no is null then c.after
+            else (coalesce(c.after, '{}') || n.after) - n.is_back end as after,
        what.touched_by_run, what.as_made, what.excluded, what.written_unseen,
        case when what.as_made then null when c.entity = 'person' then to_jsonb(p) - 'digest' else to_jsonb(l) end as now_is
 from directory.changes as c
 left join directory.people as p on c.entity = 'person' and p.person_id = c.entity_no
 left join directory.user_lists as l on c.entity = 'list' and l.list_id = c.entity_no
+left join net as n on n.entity = c.entity and n.entity_no = c.entity_no
 left join touched_by_runs as t on t.entity = c.entity and t.entity_no = c.entity_no
 left join written_by_runs as w on w.entity = c.entity and w.entity_no = c.entity_no
 cross join lateral (
@@ -93,8 +134,11 @@ where own.person_id <> c.entity_no
 create temp table reversal on commit drop as
 select r.*, fields.back, fields.kept
 from reversing as r
+-- Of somebody whom the run made it is asked once, whatever it changed of them afterwards.
+left join reversing as made on r.action <> 'create' and made.action = 'create'
+    and made.entity = r.entity and made.entity_no = r.entity_no
 cross join lateral (
-    select jsonb_object_agg(field, coalesce(r.before -> field, 'null')) filter (where is_made and not decided) as back,
+    select jsonb_object_agg(field, coalesce(r.before -> field, 'null')) filter (where is_made and not decided and not is_back) as back,
            jsonb_object_agg(field, r.now_is -> field) filter (where not is_back and (decided or not is_made)) as kept
     from (
         select field, is_now is not distinct from nullif(nullif(r.after -> field, 'null'), '[]') as is_made,
@@ -107,24 +151,31 @@ cross join lateral (
         from jsonb_object_keys(case when r.as_made then '{}' else coalesce(r.before, '{}') || coalesce(r.after, '{}') end)
              as keys (field)
         cross join lateral (select nullif(nullif(r.now_is -> field, 'null'), '[]') as is_now) as value
-        where r.now_is ? field
+        where r.now_is ? field and made.entity_no is null
+          and (field <> 'archived_at' or r.before ->> 'status' = 'archived')
     ) as one
 ) as fields;
 
 -- What the run made new goes again, unless somebody changed it or decided about it since.
 create temp table unmade on commit drop as
-select r.change, r.entity, r.entity_no, r.now_is,
+select r.entity, r.entity_no, r.now_is,
        d.entity_no is not null or r.now_is is not null and (r.touched_by_run or r.written_unseen or r.kept is not null) as conflict
 from reversal as r
 left join decided_by_hand as d on d.entity = r.entity and d.entity_no = r.entity_no
 where r.action = 'create';
 analyze unmade;
 
--- Memberships that the run began end; those that it ended hold again.
+-- Memberships that the run began end; those that it ended hold again. What it did first says how it was before: tried again with
+-- other data, it may have moved somebody more than once.
 create temp table moved on commit drop as
-select c.change_no, c.list_id, c.manager, c.action, c.changed_at, unnest(c.people) as person_id
-from directory.membership_changes as c join directory.user_lists as l using (list_id)
-where c.run_no = %(target)s and c.status = 'applied' and l.district = %(district)s;
+select change_no, list_id, manager, person_id,
+       first_value(action) over one as action, max(changed_at) over every as changed_at, max(change_no) over every as last_change_no
+from (
+    select c.change_no, c.list_id, c.manager, c.action, c.changed_at, unnest(c.people) as person_id
+    from directory.membership_changes as c join directory.user_lists as l using (list_id)
+    where c.run_no = %(target)s and c.status = 'applied' and l.district = %(district)s
+) as single
+window every as (partition by list_id, manager, person_id), one as (every order by change_no);
 create index on moved (list_id, person_id);
 analyze moved;
 
@@ -157,10 +208,14 @@ where p.person_id = r.entity_no;
 update directory.user_lists as l set
     name = b.name, synced_name = b.synced_name, source_id = b.source_id, school_id = b.school_id, term_ids = b.term_ids, grades = b.grades,
     status = b.status, updated_at = now()
-from reversal as r
+from (
+    select entity_no, jsonb_object_agg(field, value) as back
+    from reversal cross join lateral jsonb_each(back) as one (field, value)
+    where entity = 'list' and action <> 'create' group by entity_no
+) as r
 cross join lateral (select (jsonb_populate_record(lists_now, r.back)).*
                     from directory.user_lists as lists_now where lists_now.list_id = r.entity_no) as b
-where r.entity = 'list' and r.action <> 'create' and r.back is not null and l.list_id = r.entity_no;
+where l.list_id = r.entity_no;
 
 -- Of everybody moved: whether they are to be moved back, and whether somebody else decided about it since.
 create temp table moving_back on commit drop as
@@ -188,7 +243,7 @@ left join (
     order by c.list_id, c.manager, one.person_id, c.change_no desc
 ) as moved_since
     on moved_since.list_id = m.list_id and moved_since.manager = m.manager and moved_since.person_id = m.person_id
-    and moved_since.change_no > m.change_no;
+    and moved_since.change_no > m.last_change_no;
 analyze moving_back;
 
 -- The same, list by list. People who are no more are on no list, whoever put them there.
@@ -230,20 +285,20 @@ select %(run_no)s, r.entity, r.entity_no, r.school_id, r.role,
             when 'deactivate' then 'update' else r.action end,
        'applied', 'undo', r.after, r.back
 from reversal as r
-left join unmade as u on u.change = r.change
+left join unmade as u on u.entity = r.entity and u.entity_no = r.entity_no
 where case when r.action = 'create' then not u.conflict else r.back is not null end
 union all
 select %(run_no)s, r.entity, r.entity_no, r.school_id, r.role, 'undo', 'conflict', 'changed_since',
        r.kept, r.before
 from reversal as r
-left join unmade as u on u.change = r.change
+left join unmade as u on u.entity = r.entity and u.entity_no = r.entity_no
 where case when r.action = 'create' then u.conflict else r.kept is not null end;
 
 -- What was taken back says so; what stands goes on saying that it was applied.
 update directory.changes as c set status = 'undone'
 from reversal as r
-left join unmade as u on u.change = r.change
-where c.ctid = r.change and case when r.action = 'create' then not u.conflict else r.kept is null end;
+left join unmade as u on u.entity = r.entity and u.entity_no = r.entity_no
+where c.ctid = r.change and case when u.entity_no is not null then not u.conflict else r.kept is null end;
 
 create temp table rolls_undone on commit drop as
 select change_no, array_agg(person_id order by person_id) as people from moving_back where not conflict group by change_no;

@@ -9,7 +9,9 @@ create table directory.absences (
     first_night date not null,
     last_night  date not null,
     nights      integer not null,
-    run_no      integer not null
+    run_no      integer not null,
+    -- the latest runs that missed them, at most 100: what is undone is no proof any more
+    runs        integer[] not null default '{}'
 );
 create index on directory.absences (district);
 
