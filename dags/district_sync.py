@@ -16,7 +16,8 @@ directory in PostgreSQL, archives leavers safely, and mails the district what ha
 
 Every task may be cleared or retried at any time: the end state is that of one clean run.
 Run configuration: `{"mode": "preview"}` stores the plan and applies nothing; `{"send_email": true}` mails a manual run;
-`{"accept_smaller": true}` says that a smaller SIS (a closed school, say) is right.
+`{"accept_smaller": true}` says that a smaller SIS (a closed school, say) is right; `{"accept_district": "<org sourcedId>"}` says that data which
+seem to be another district's are this one's, under new sourcedIds. Neither makes absence of what the SIS refused.
 """  # noqa: E501 (a table row is one line)
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ PARAMS = {
                         description="A run started by hand mails nobody unless this is on"),
     "accept_smaller": Param(False, type="boolean", title="The SIS really became smaller",
                             description="Take a vanished school or a halved collection for true and let people leave"),
+    "accept_district": Param("", type="string", title="These data are this district's",
+                             description="The sourcedId of the district org, after a SIS gave every org a new one"),
 }  # fmt: skip
 
 

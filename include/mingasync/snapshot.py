@@ -11,7 +11,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -273,12 +273,10 @@ class Snapshot:
             )
 
     def incomplete_reasons(self) -> dict[str, str]:
-        """Why each collection that proves no absence does not; empty when all do."""
+        """Why each collection that is not whole is not; empty when all are."""
         proofs = self.proofs()
-        unknown = "rows came without a readable sourcedId, so whose they are is not known"
-        nameless = {name: f"{proof.nameless} {unknown}" for name, proof in proofs.items() if proof.nameless}
         reasons = {name: proof.reason or proof.state for name, proof in proofs.items() if proof.state == "incomplete"}
-        return _of_other_moments(proofs) | nameless | reasons
+        return _of_other_moments(proofs) | reasons
 
     def has_only_changes(self) -> bool:
         """Whether what is not here may be missing because only changes were asked for."""
@@ -307,10 +305,9 @@ class Snapshot:
             f"unreadable_{collection}", pa.Table.from_pandas(pd.DataFrame(list(rows), columns=columns, dtype=object))
         )
 
-    def write_frame(self, name: str, frame: pd.DataFrame) -> None:
-        """Keep a derived table, with the mark of what this object read and made it from."""
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        self._write_table(name, self._marked(table))
+    def write_frame(self, name: str, frame: pd.DataFrame, schema: pa.Schema | None = None) -> None:
+        """Keep a derived table, with the mark of what this object read and made it from; of these columns and types, if given."""
+        self._write_table(name, self._marked(arrow(frame, schema)))
 
     def read_frame(self, name: str) -> pd.DataFrame:
         """A derived table for pandas; raises as read_table."""
@@ -395,6 +392,13 @@ class Snapshot:
             file.write(content)
 
 
+def arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
+    """The frame's rows, of these columns and types, if given; of a frame without rows pandas cannot tell any."""
+    if schema is not None and frame.empty:
+        return schema.empty_table()
+    return pa.Table.from_pandas(frame, schema, preserve_index=False)
+
+
 def snapshots_of(root_url: str, district: str) -> list[Snapshot]:
     """The whole snapshots of a district that this version can read, newest first."""
     return sorted((one for one in folders_of(root_url, district) if one.is_usable()), key=lambda one: one.taken_at, reverse=True)
@@ -414,13 +418,22 @@ def newest_loaded(root_url: str, district: str, loaded: Iterable[tuple[str, Mapp
     ``loaded``: run id and ``sync_runs.collections`` of each run that was loaded, newest snapshot first. What was judged critical,
     or read by a preview, was never loaded.
     """
+    return next((one for one in loaded_before(root_url, district, loaded) if one is not None), None)
+
+
+def loaded_before(
+    root_url: str, district: str, loaded: Iterable[tuple[str, Mapping[str, Any]]], moment: dt.datetime | None = None
+) -> Iterator[Snapshot | None]:
+    """The snapshots of runs that were loaded (as in ``newest_loaded``), newest first, of those that were taken before a moment;
+    None for each that is not there any more, or not as it was loaded."""
     for run_id, collections in loaded:
         snapshot = Snapshot.of(root_url, district, run_id)
-        if snapshot.is_usable() and all(
-            proof.sha256 == collections.get(name, {}).get("sha256") for name, proof in snapshot.proofs().items()
+        if not snapshot.is_usable() or any(
+            proof.sha256 != collections.get(name, {}).get("sha256") for name, proof in snapshot.proofs().items()
         ):
-            return snapshot
-    return None
+            yield None
+        elif moment is None or snapshot.taken_at < moment:
+            yield snapshot
 
 
 def folders_of(root_url: str, district: str) -> list[Snapshot]:

@@ -57,6 +57,16 @@ def accepts_smaller() -> bool:
     return bool((get_current_context()["dag_run"].conf or {}).get("accept_smaller"))
 
 
+def accepted_district() -> str | None:
+    """The org that a person named with this run as the district that the SIS's data are of now; None where nobody did."""
+    return str((get_current_context()["dag_run"].conf or {}).get("accept_district") or "").strip() or None
+
+
+def accepted() -> dict[str, Any]:
+    """What a person said with this run is right, for the history."""
+    return ({"smaller": True} if accepts_smaller() else {}) | ({"district": one} if (one := accepted_district()) else {})
+
+
 def settings_text(district: District) -> str | None:
     """The settings Variable as it stands, None where there is none."""
     text: str | None = Variable.get(district.settings_variable, default=None)

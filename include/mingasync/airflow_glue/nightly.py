@@ -173,7 +173,8 @@ def _read_settings(connection: psycopg.Connection[Any], district: District, run:
         runs.finish_run(connection, run_no, "failed", str(error))
         raise
     stored = settings.model_dump(mode="json", by_alias=True)
-    runs.note(connection, run_no, settings=stored, settings_at=at, snapshot_url=context.snapshot_of(run).url)
+    url, accepted = context.snapshot_of(run).url, context.accepted()
+    runs.note(connection, run_no, settings=stored, settings_at=at, snapshot_url=url, accepted=accepted)
     issues.of_recipients(connection, run, run_no, keys := useless_recipients(settings))
     if keys:
         log.warning("%s recipients are no addresses and get no mail: %s", len(keys), ", ".join(keys))
@@ -242,21 +243,27 @@ def extract(collections: list[str]) -> dict[str, int]:
 def validate() -> dict[str, int]:
     """Issues found, by severity; records set aside are listed beside the snapshot."""
     from include.mingasync.directory import issues, runs
+    from include.mingasync.directory.proof import last_complete_sizes, whose
     from include.mingasync.oneroster.records import COLUMNS
     from include.mingasync.quality.prove import prove
+    from include.mingasync.quality.unproven import standing_of
 
     with _opened() as (district, run, connection, run_no):
         _pass_over_outdated(connection, run_no)
         snapshot = context.snapshot_of(run)
         snapshot.require_whole()
-        loaded = runs.last_loaded(connection, run.district, run_no)
+        frames = {name: snapshot.frame(name) for name in COLUMNS}
+        sizes = last_complete_sizes(connection, run.district, run_no)
+        settings = runs.stored_settings(connection, run_no)
         findings = prove(
-            {name: snapshot.frame(name) for name in COLUMNS},
+            frames,
             night=run.night,
             sis_name=district.sis.name,
             unreadable=snapshot.unreadable(),
-            previous_rows={name: size["rows"] for name, size in (loaded or {}).get("collections", {}).items()},
+            previous_rows=sizes,
             known_until=runs.known_until(connection, run.district),
+            standing=standing_of(snapshot, frames, sizes, settings, accept_smaller=context.accepts_smaller()),
+            another_district=whose(connection, run.district, run_no, snapshot, context.accepted_district()),
         )
         # What was found critical is no base for a plan, whatever state this task is given by hand.
         snapshot.write_json("validated", {"is_usable": not findings.critical})
@@ -276,6 +283,7 @@ def transform() -> dict[str, int]:
     """Sizes of the people and lists that the snapshot and the settings ask for."""
     from include.mingasync.directory import runs
     from include.mingasync.rosters.derive import derive
+    from include.mingasync.snapshot import loaded_before
 
     with _opened() as (district, run, connection, run_no):
         _pass_over_outdated(connection, run_no)
@@ -287,7 +295,13 @@ def transform() -> dict[str, int]:
                 "state it has. Clear the task validate and everything after it. Nothing was changed."
             )
         settings = runs.stored_settings(connection, run_no)
-        sizes = derive(snapshot, district, settings, run.night)
+        before = loaded_before(
+            context.snapshots_root(),
+            run.district,
+            runs.loaded_runs(connection, run.district, run_no),
+            snapshot.taken_at,
+        )
+        sizes = derive(snapshot, district, settings, run.night, before)
         snapshot.write_json("derived_with", settings.model_dump(mode="json", by_alias=True))
         log.info("People %s, gone %s, lists %s, memberships %s", sizes.people, sizes.gone, sizes.lists, sizes.members)
         return {"people": sizes.people, "gone": sizes.gone, "lists": sizes.lists, "members": sizes.members}
@@ -306,7 +320,14 @@ def load() -> dict[str, object]:
                 "The people and lists of this run were made with other settings than it has now, or its task transform did not "
                 "run, whatever state it has. Clear the task transform and everything after it. Nothing was changed."
             )
-        desired = desired_from(connection, snapshot, run.district, run_no, accept_smaller=context.accepts_smaller())
+        desired = desired_from(
+            connection,
+            snapshot,
+            run.district,
+            run_no,
+            accept_smaller=context.accepts_smaller(),
+            accept_district=context.accepted_district(),
+        )
         try:
             counts = load_plan(connection, run, run_no, settings, desired)
         except RunUndone:

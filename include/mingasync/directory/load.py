@@ -22,6 +22,8 @@ from include.mingasync.directory.rolls import stage_rolls
 from include.mingasync.directory.runs import refuse_outdated, refuse_undone
 from include.mingasync.directory.settling import settle, stage_shared
 from include.mingasync.errors import LoadRefused
+from include.mingasync.quality.unproven import Unproven, consequence, resting_kinds, why_unproven
+from include.mingasync.rosters.grades import grade_code
 from include.mingasync.run import Run
 from include.mingasync.settings import LIST_KINDS, ROLES, Settings
 
@@ -41,16 +43,28 @@ class Desired:
     """What the snapshot and the settings ask for: one Arrow table per staging table, and what is proven.
 
     ``tables``: people, gone, set_aside, lists, members, unlisted, kept, schools, terms (columns as in sql/10_stage.sql).
-    ``unproven_because`` is None when the pull was complete and not shrunken: only then anybody may leave. ``only_changes``: the
-    night asked only for what changed, so that only who is ``tobedeleted`` is gone.
+    ``unproven``: why each collection that proves nothing to be gone does not. While there is any, nobody leaves; the kinds of
+    list that are made from one that is not whole rest. ``only_changes``: the night asked only for what changed, so that only who
+    is ``tobedeleted`` is gone. ``lost_terms``: selected and not shared any more; their lists rest, as do those of
+    ``resting_terms`` and ``resting_schools``, of which nobody can say what they were.
     """
 
     tables: Mapping[str, pa.Table]
     snapshot_at: dt.datetime
     lost_terms: Sequence[str] = ()
-    unproven_because: str | None = None
+    resting_terms: Sequence[str] = ()
+    resting_schools: Sequence[str] = ()
+    unproven: Mapping[str, Unproven] = field(default_factory=dict)
     only_changes: bool = False
+    #: whose it is, see quality/whose.py
+    identity: Mapping[str, Any] | None = None
     collections: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unproven_because(self) -> str | None:
+        """The causes with what follows from them, None when every collection is proven."""
+        causes = why_unproven(self.unproven)
+        return f"{causes} {consequence(resting_kinds(self.unproven))}" if causes else None
 
 
 def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: Settings, desired: Desired) -> Counts:
@@ -85,10 +99,12 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         "uncounted": run_no,
         "run_id": run.run_id,
         "night": run.night,
-        "proven": desired.unproven_because is None,
-        "unproven_because": desired.unproven_because,
+        "proven": not desired.unproven,
+        "unproven": Jsonb(_told(desired)),
         "only_changes": desired.only_changes,
         "lost_terms": list(desired.lost_terms),
+        "frozen_terms": [*desired.lost_terms, *desired.resting_terms],
+        "resting_schools": list(desired.resting_schools),
         "selected": _selected_terms(settings),
         "contact_schools": [row[0] for row in cursor.execute("select distinct school_id from s_rules where parent_contact")],
         "digests": Jsonb({name: size.get("sha256", "") for name, size in desired.collections.items()}),
@@ -113,11 +129,22 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         _run_sql(cursor, step, parameters)
     cursor.execute(
         """update directory.sync_runs
-           set loaded_at = now(), snapshot_at = %s, collections = %s, proven = %s, unproven_because = %s, counts = %s
+           set loaded_at = now(), snapshot_at = %s, collections = %s, identity = %s, proven = %s, unproven_because = %s,
+               counts = %s
            where run_no = %s""",
-        (desired.snapshot_at, Jsonb(dict(desired.collections)), desired.unproven_because is None,
-         desired.unproven_because, Jsonb({"unchanged": _unchanged(cursor, run_no)}), run_no),
+        (desired.snapshot_at, Jsonb(dict(desired.collections)), Jsonb(desired.identity) if desired.identity else None,
+         not desired.unproven, desired.unproven_because, Jsonb({"unchanged": _unchanged(cursor, run_no)}), run_no),
     )  # fmt: skip
+
+
+def _told(desired: Desired) -> list[dict[str, str]]:
+    """What the load tells of the collections that are not proven: those of which the data proof does not tell already."""
+    follows = consequence(resting_kinds(desired.unproven))
+    return [
+        {"resource": name, "message": f"{why.reason} {follows}", "fix": why.fix}
+        for name, why in sorted(desired.unproven.items())
+        if not why.is_told
+    ]
 
 
 def forget_contacts(connection: psycopg.Connection[Any], district: str, settings: Settings) -> None:
@@ -184,6 +211,7 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
             {"district": run.district},
         )
     }
+    rests, frozen_terms = resting_kinds(desired.unproven), {*desired.lost_terms, *desired.resting_terms}
     rules: list[tuple[Any, ...]] = []
     kinds: list[tuple[Any, ...]] = []
     for school in sorted(schools):
@@ -199,9 +227,16 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
                  own.safety.archive_percent, own.safety.archive_minimum, own.safety.absent_nights, contact, adds_only)
             )  # fmt: skip
         on = {"class": own.class_lists.enabled, **{kind: getattr(own.auto_lists, kind) for kind in LIST_KINDS[1:]}}
-        kinds.extend((school, kind, adds_only) for kind, wanted in on.items() if wanted and not paused)
+        terms, grades = own.class_lists.terms, [grade_code(grade) for grade in own.class_lists.grades]
+        # Subject and teacher lists follow every selected term at once: with one lost they would lose its part.
+        follow_lost = bool(frozen_terms.intersection(terms))
+        kinds.extend(
+            (school, kind, adds_only, kind in rests or (follow_lost and kind in ("subject", "teacher")), terms, grades)
+            for kind, wanted in on.items()
+            if wanted and not paused
+        )
     cursor.executemany("insert into s_rules values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", rules)
-    cursor.executemany("insert into s_kinds values (%s, %s, %s)", kinds)
+    cursor.executemany("insert into s_kinds values (%s, %s, %s, %s, %s, %s)", kinds)
 
 
 def _selected_terms(settings: Settings) -> list[str]:
@@ -231,9 +266,12 @@ def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, 
         {"run": run_no},
     ).fetchall()
     lists = cursor.execute(
-        """select l.kind, count(*) from list_match join s_lists as l using (k)
-           where leads and not is_new
-             and list_id not in (select entity_no from directory.changes where run_no = %s and entity = 'list')
+        """select kind, count(*) from (
+               select l.kind, list_id from list_match join s_lists as l using (k) where leads and not is_new
+               union all
+               select l.kind, list_id from resting_lists join directory.user_lists as l using (list_id) where l.status = 'active'
+           ) as there
+           where list_id not in (select entity_no from directory.changes where run_no = %s and entity = 'list')
            group by 1""",
         (run_no,),
     ).fetchall()

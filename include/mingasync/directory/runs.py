@@ -100,7 +100,7 @@ def refuse_undone(connection: Connection, run_no: int) -> None:
 def note(connection: Connection, run_no: int, **values: Any) -> None:
     """Write columns of a run's row; mappings and lists are stored as JSON."""
     allowed = {
-        "settings", "counts", "snapshot_at", "snapshot_url", "collections", "proven", "unproven_because",
+        "settings", "counts", "snapshot_at", "snapshot_url", "collections", "proven", "unproven_because", "accepted",
         "state", "reason", "finished_at", "loaded_at", "answer_until", "settings_at",
     }  # fmt: skip
     unknown = set(values) - allowed
@@ -252,7 +252,7 @@ def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     if archives := _on_archives(connection, run_no):
         return archives
     if unproven:
-        return "completed_with_errors", f"{unproven} Nobody was archived or taken off a list."
+        return "completed_with_errors", unproven
     if errors:
         return "completed_with_errors", f"{errors} records were set aside or could not be used; see the issues."
     return "success", None

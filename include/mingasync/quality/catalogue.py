@@ -60,6 +60,20 @@ RULES: tuple[Rule, ...] = (
         _STATUS,
         ("none", "critical", "The SIS sent no orgs.", "Share orgs in {sis}."),
         (
+            "other_district",
+            "critical",
+            "None of the schools of the last good night is there, or the district org is another: these seem to be another "
+            "district's data.",
+            "Correct the Connection; if it is this district all the same, run once with accept_district (the issue says how).",
+        ),
+        (
+            "no_schools",
+            "warning",
+            "No org is a school, so nobody is at one: role and grade lists cannot be made, and what is set for single "
+            "schools reaches nobody.",
+            "Share the schools in {sis}, as orgs of type school.",
+        ),
+        (
             "parent_unknown",
             "warning",
             "The org's parent is not shared.",
@@ -160,6 +174,12 @@ RULES: tuple[Rule, ...] = (
         _SAME,
         _STATUS,
         ("none", "critical", "The SIS sent no users.", "Share users in {sis}."),
+        (
+            "no_school",
+            "warning",
+            "No user is at a school: role and grade lists cannot be made, and what is set for single schools reaches nobody.",
+            "Give the users their schools in {sis}.",
+        ),
         ("no_roles", "critical", "No user of the SIS has a role.", "Have {sis} send the users' roles."),
         (
             "role_unknown",
@@ -324,8 +344,14 @@ RULES: tuple[Rule, ...] = (
             (
                 "halved",
                 "warning",
-                f"Fewer than half of the {name} of the last night were sent.",
-                "If this is not so in {sis}, check its sharing and permissions; nobody is archived beyond the safety limits.",
+                f"Fewer than half of the {name} of the last complete night were sent.",
+                "If this is not so in {sis}, check its sharing and permissions; if it is, run once with accept_smaller.",
+            ),
+            (
+                "not_shared",
+                "error",
+                f"The {name} are needed for what is switched on, and were refused, or never came, or came empty.",
+                "Share them in {sis}, or turn off what needs them (the issue names the switches).",
             ),
         )
     ],

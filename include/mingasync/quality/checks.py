@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
@@ -23,8 +24,41 @@ _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _KNOWN_ROLES = frozenset(ROLE_OF) | PARENT_ROLES
 
 
-def record_checks(frames: Frames, night: dt.date) -> dict[str, pd.DataFrame]:
-    """Per collection, a boolean column per rule of single records: true where the record keeps it on a night."""
+@dataclass(frozen=True)
+class Shared:
+    """What links may point at: the sourcedIds of each collection, those of rows that could not be read among them; and the
+    collections of which a part did not come, so that an id that is missing there says nothing."""
+
+    ids: Mapping[str, set[str]]
+    unreadable: Mapping[str, set[str]]
+    open: Container[str]
+
+    @classmethod
+    def of(cls, frames: Frames, unreadable: Mapping[str, set[str]], partly: Container[str]) -> Shared:
+        """What a snapshot's collections share."""
+        ids = {name: set(frame["sourced_id"].dropna()) | unreadable.get(name, set()) for name, frame in frames.items()}
+        return cls(ids, unreadable, partly)
+
+    def has(self, collection: str, links: pd.Series) -> pd.Series:
+        """Which links lead somewhere, or may do so."""
+        there = links.isin(self.ids[collection])
+        return there | _filled(links) if collection in self.open else there
+
+    def has_all(self, collection: str, links: pd.Series) -> pd.Series:
+        """Which lists of links lead somewhere, every one of them, or may do so."""
+        ids, is_open = self.ids[collection], collection in self.open
+        return pd.Series([is_open or ids.issuperset(own) for own in lists(links)], index=links.index, dtype=bool)
+
+
+def record_checks(
+    frames: Frames, night: dt.date, unreadable: Mapping[str, set[str]] | None = None, partly: Container[str] = ()
+) -> dict[str, pd.DataFrame]:
+    """Per collection, a boolean column per rule of single records: true where the record keeps it on a night.
+
+    ``unreadable``: the sourcedIds of rows that could not be read. ``partly``: the collections of which a part did not come: that
+    a record points at something missing there is no fault of the record.
+    """
+    shared = Shared.of(frames, unreadable or {}, partly)
     checks = {name: _common(frame) for name, frame in frames.items()}
     _check_sessions(frames, checks["academicSessions"])
     for name, link, target, rule in (
@@ -33,11 +67,15 @@ def record_checks(frames: Frames, night: dt.date) -> dict[str, pd.DataFrame]:
         ("courses", "org_id", "orgs", "org_unknown"),
         ("classes", "course_id", "courses", "course_unknown"),
     ):
-        checks[name][rule] = _known(frames[name], link, frames[target]) | ~live(frames[name])
-    _check_classes(frames, checks["classes"])
+        links = frames[name][link]
+        # One that is not filled leads nowhere and misses nothing.
+        checks[name][rule] = shared.has(target, links) | ~_filled(links) | ~live(frames[name])
+    _check_classes(frames, shared, checks["classes"])
     orgs = frames["orgs"]
-    _check_users(frames["users"], set().union(*known_orgs(orgs[kept(checks["orgs"], "orgs")])), night, checks["users"])
-    _check_enrollments(frames, checks, night)
+    bad = set(orgs.loc[~kept(checks["orgs"], "orgs"), "sourced_id"].dropna()) | shared.unreadable.get("orgs", set())
+    known = set().union(*known_orgs(orgs[kept(checks["orgs"], "orgs")]), bad)
+    _check_users(frames["users"], known, shared, night, checks["users"])
+    _check_enrollments(frames, shared, checks, night)
     return checks
 
 
@@ -57,11 +95,6 @@ def _sure(answers: pd.Series) -> pd.Series:
 
 def _filled(column: pd.Series) -> pd.Series:
     return _sure(column.str.strip().ne(""))
-
-
-def _known(frame: pd.DataFrame, link: str, target: pd.DataFrame) -> pd.Series:
-    """Which records' link leads somewhere; one that is not filled leads nowhere and misses nothing."""
-    return frame[link].isin(set(target["sourced_id"].dropna())) | ~_filled(frame[link])
 
 
 def _common(frame: pd.DataFrame) -> pd.DataFrame:
@@ -114,16 +147,15 @@ def _check_sessions(frames: Frames, checks: pd.DataFrame) -> None:
     checks["not_active"] = ~sessions["sourced_id"].isin(used) | ~_sure(sessions["status"].isin(["inactive", "tobedeleted"]))
 
 
-def _check_classes(frames: Frames, checks: pd.DataFrame) -> None:
+def _check_classes(frames: Frames, shared: Shared, checks: pd.DataFrame) -> None:
     classes = frames["classes"]
     leaving, own = ~live(classes), lists(classes["term_ids"])
-    terms = set(frames["academicSessions"]["sourced_id"].dropna())
-    checks["school_missing"] = _sure(classes["school_id"].isin(set(frames["orgs"]["sourced_id"].dropna()))) | leaving
-    checks["terms_unknown"] = pd.Series([terms.issuperset(ids) for ids in own], index=classes.index, dtype=bool) | leaving
+    checks["school_missing"] = _sure(shared.has("orgs", classes["school_id"])) | leaving
+    checks["terms_unknown"] = shared.has_all("academicSessions", classes["term_ids"]) | leaving
     checks["terms_none"] = pd.Series([len(ids) > 0 for ids in own], index=classes.index, dtype=bool) | leaving
 
 
-def _check_users(users: pd.DataFrame, orgs: set[str], night: dt.date, checks: pd.DataFrame) -> None:
+def _check_users(users: pd.DataFrame, orgs: set[str], shared: Shared, night: dt.date, checks: pd.DataFrame) -> None:
     leaving = ~live(users) | _sure(users["enabled"].eq(False))
     roles = [[str(role).strip().lower() for role in own if role] for own in lists(users["roles"])]
     known = pd.Series([any(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
@@ -141,15 +173,13 @@ def _check_users(users: pd.DataFrame, orgs: set[str], night: dt.date, checks: pd
         for own, by_role in zip(lists(users["org_ids"]), lists(users["role_org_ids"]), strict=True)
     ]
     checks["org_missing"] = pd.Series([len(own) > 0 for own in named], index=users.index, dtype=bool) | leaving
-    checks["org_unknown"] = pd.Series([orgs.issuperset(own) for own in named], index=users.index, dtype=bool) | leaving
+    unlisted = pd.Series(["orgs" not in shared.open and not orgs.issuperset(own) for own in named], index=users.index, dtype=bool)
+    checks["org_unknown"] = ~unlisted | leaving
     checks["name_blank"] = (_filled(users["given_name"]) & _filled(users["family_name"])) | leaving
     checks["email_malformed"] = (
         users["email"].str.fullmatch(_EMAIL).fillna(True).astype(bool) | ~_filled(users["email"]) | leaving
     )
-    ids = set(users["sourced_id"].dropna())
-    checks["agents_unknown"] = (
-        pd.Series([ids.issuperset(own) for own in lists(users["agent_ids"])], index=users.index, dtype=bool) | leaving
-    )
+    checks["agents_unknown"] = shared.has_all("users", users["agent_ids"]) | leaving
     # Families share an address, so contacts are not looked at.
     parents = pd.Series([len(own) > 0 and PARENT_ROLES.issuperset(own) for own in roles], index=users.index, dtype=bool)
     role = pd.Series([own[0] if own else "" for own in roles], index=users.index, dtype="string").map(
@@ -177,13 +207,13 @@ def _of_one(values: pd.Series, human: pd.Series) -> pd.Series:
     return ~values.isin(set(pairs.loc[pairs["value"].duplicated(keep=False), "value"]))
 
 
-def _check_enrollments(frames: Frames, checks: dict[str, pd.DataFrame], night: dt.date) -> None:
+def _check_enrollments(frames: Frames, shared: Shared, checks: dict[str, pd.DataFrame], night: dt.date) -> None:
     enrollments, own = frames["enrollments"], checks["enrollments"]
     leaving = ~live(enrollments)
     for link, resource, name in (("user_id", "users", "user"), ("class_id", "classes", "class")):
-        shared = frames[resource]["sourced_id"]
-        aside = set(shared[~kept(checks[resource], resource)].dropna())
-        own[f"{name}_unknown"] = enrollments[link].isin(set(shared.dropna())) | leaving
+        bad = frames[resource].loc[~kept(checks[resource], resource), "sourced_id"]
+        aside = set(bad.dropna()) | shared.unreadable.get(resource, set())
+        own[f"{name}_unknown"] = _sure(shared.has(resource, enrollments[link])) | leaving
         own[f"waits_for_{name}"] = ~enrollments[link].isin(aside) | leaving
     own["role_unknown"] = _sure(enrollments["role"].str.strip().str.lower().isin(_KNOWN_ROLES)) | leaving
     own["dates"] = _in_order(enrollments, "begin_date", "end_date", required=False) | leaving

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
+from include.mingasync.oneroster.quirks import quirks_of
 from include.mingasync.quality.catalogue import BY_ID, Rule
 from include.mingasync.quality.checks import Frames, live, record_checks
 from include.mingasync.quality.suites import broken_rules
+from include.mingasync.quality.unproven import NONE_IS_RIGHT, Standing, Unproven, consequence, resting_kinds
 from include.mingasync.quality.wholes import whole_faults
+from include.mingasync.quality.whose import identity_of
 from include.mingasync.rosters.frames import typed
 
 _ISSUE = ["severity", "resource", "sourced_id", "rule", "message", "fix"]
@@ -49,15 +53,28 @@ def prove(
     unreadable: pd.DataFrame | None = None,
     previous_rows: Mapping[str, int] | None = None,
     known_until: dt.date | None = None,
+    standing: Standing | None = None,
+    another_district: str | None = None,
 ) -> Findings:
     """What great-expectations finds in a snapshot's collections (frames as in oneroster.records).
 
-    ``previous_rows`` are the sizes of the last good night, ``known_until`` is the end of the latest session known by then.
+    ``previous_rows`` are the last complete sizes, ``known_until`` is the end of the latest session known by then;
+    ``standing`` says how far the pull can be relied on, ``another_district`` why it seems to be somebody else's.
     """
     frames = {name: typed(frame, name).reset_index(drop=True) for name, frame in frames.items()}
-    checks = record_checks(frames, night)
-    issues: list[Issue] = []
-    for fault in whole_faults(frames, checks, night, previous_rows or {}, known_until):
+    standing = standing or Standing()
+    unproven = standing.unproven
+    bad = {} if unreadable is None else {name: set(own) for name, own in unreadable.groupby("resource")["sourced_id"]}
+    checks = record_checks(frames, night, bad, [name for name, why in unproven.items() if why.rests])
+    issues = [_not_shared(name, standing, frames, sis_name) for name, why in unproven.items() if why.is_told]
+    if another_district:
+        issues.append(
+            _issue(BY_ID["orgs.other_district"], None, sis_name) | {"message": another_district, "fix": _fix_of(frames)}
+        )
+    # What came only in part, or is refused, is told as that and not as smaller.
+    sizes = {name: rows for name, rows in (previous_rows or {}).items() if not _came_in_part(unproven.get(name))}
+    open_ids = {name for name, why in unproven.items() if _came_in_part(why)} | set(bad)
+    for fault in whole_faults(frames, checks, night, sizes, known_until=known_until, open_ids=open_ids):
         told = _issue(BY_ID[fault.rule], None, sis_name)
         issues.append(told | {"message": f"{told['message']} {fault.detail}".rstrip()})
     aside: list[tuple[str, str | None, str]] = []
@@ -80,6 +97,36 @@ def prove(
         set_aside=pd.DataFrame(aside, columns=_ASIDE, dtype="string"),
         data_docs=data_docs,
     )
+
+
+def _fix_of(frames: Mapping[str, pd.DataFrame]) -> str:
+    """The cure of a pull that seems to be another district's, with the answer that says it is not."""
+    tonight = identity_of(frames["orgs"])
+    org = min(tonight.districts or tonight.schools or {"<sourcedId of the org>": ""})
+    answer = json.dumps({"accept_district": org, "accept_smaller": True})
+    return (
+        "Correct the address or the credentials in the Connection. If it is this district all the same, such as after its SIS "
+        f"gave every org a new sourcedId, run once with {answer}."
+    )
+
+
+def _came_in_part(why: Unproven | None) -> bool:
+    return why is not None and why.state != "shrunken"
+
+
+def _not_shared(name: str, standing: Standing, frames: Mapping[str, pd.DataFrame], sis_name: str) -> Issue:
+    """The one issue of a collection that is needed and did not come, with how much waits for it."""
+    why, waits = standing.unproven[name], ""
+    if name == "classes" and (number := int(live(frames["enrollments"]).sum())):
+        waits = f" {number} {'enrollment waits' if number == 1 else 'enrollments wait'} for them."
+    if name == "courses" and (number := standing.borrowing):
+        waits = f" {number} {'class needs' if number == 1 else 'classes need'} something of them."
+    switches = ", ".join(standing.needed.get(name, ()))
+    otherwise = NONE_IS_RIGHT if why.can_be_accepted else f"Or turn off what needs them: {switches}."
+    return _issue(BY_ID[f"{name}.not_shared"], None, sis_name) | {
+        "message": f"{why.reason}{waits} {consequence(resting_kinds({name: why}))}",
+        "fix": f"{quirks_of(sis_name).cure(name)} {otherwise}",
+    }
 
 
 def _ids(ids: pd.Series) -> list[str | None]:

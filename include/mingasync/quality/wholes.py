@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from include.mingasync.quality.checks import Frames, day, lists, live
 from include.mingasync.rosters.grades import known_grade
-from include.mingasync.rosters.people import ROLE_OF
+from include.mingasync.rosters.people import ROLE_OF, known_orgs
 
 #: What every record must have; one record may lack it, all of them may not.
 _NEEDED = {
@@ -40,9 +40,14 @@ def whole_faults(
     checks: Mapping[str, pd.DataFrame],
     night: dt.date,
     previous_rows: Mapping[str, int],
+    *,
     known_until: dt.date | None = None,
+    open_ids: Container[str] = (),
 ) -> list[Fault]:
-    """The rules about whole collections that are broken."""
+    """The rules about whole collections that are broken.
+
+    ``open_ids``: the collections of which a part did not come or could not be read, so that what they are as wholes is open.
+    """
     faults = [Fault(f"{name}.none") for name in ("orgs", "users") if frames[name].empty]
     for name, frame in frames.items():
         faults += _empty_columns(name, frame)
@@ -52,12 +57,23 @@ def whole_faults(
         before = previous_rows.get(name) or 0
         if before >= _ENOUGH and 2 * len(frame) < before:
             faults.append(Fault(f"{name}.halved", f"{len(frame)} now, {before} then."))
-    return [
-        *faults,
-        *_roles(frames["users"], checks["users"]),
-        *_year(frames["academicSessions"], night, known_until),
-        *_grades(frames),
-    ]
+    if "orgs" not in open_ids:
+        faults += _places(frames)
+    if "academicSessions" not in open_ids:
+        faults += _year(frames["academicSessions"], night, known_until)
+    return [*faults, *_roles(frames["users"], checks["users"]), *_grades(frames)]
+
+
+def _places(frames: Frames) -> Iterator[Fault]:
+    """Whether anybody can be at a school at all."""
+    orgs, users = frames["orgs"], frames["users"]
+    schools, _ = known_orgs(orgs)
+    if len(orgs) and not schools:
+        yield Fault("orgs.no_schools", f"{len(orgs)} org{'s' if len(orgs) > 1 else ''}.")
+    here = users[live(users)]
+    named = [*lists(here["org_ids"]), *lists(here["role_org_ids"])]
+    if schools and len(here) and schools.isdisjoint(org for own in named for org in own):
+        yield Fault("users.no_school", f"{len(here)} user{'s' if len(here) > 1 else ''}.")
 
 
 def _empty_columns(name: str, frame: pd.DataFrame) -> Iterator[Fault]:
@@ -81,8 +97,9 @@ def _roles(users: pd.DataFrame, checks: pd.DataFrame) -> Iterator[Fault]:
 def _year(sessions: pd.DataFrame, night: dt.date, known_until: dt.date | None) -> Iterator[Fault]:
     """Sessions that are all over: a warning, for a district may read old data on purpose, unless a later year was here before;
     after the longest holidays it is an error, so that no run on such data counts as good."""
-    ends = day(sessions.loc[live(sessions), "end_date"]).dropna()
-    if ends.empty:
+    ends = day(sessions.loc[live(sessions), "end_date"])
+    # The session whose end is no date may be the one that is going on.
+    if ends.empty or ends.isna().any():
         return
     ago = (pd.Timestamp(night, tz="UTC") - ends.max()).days
     if known_until is not None and ago > 0 and ends.max().date() < known_until:

@@ -3,21 +3,59 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 
 from include.mingasync.district import District
-from include.mingasync.rosters.lists import Rosters, lists_from
-from include.mingasync.rosters.people import people_from
+from include.mingasync.oneroster.records import COLUMNS
+from include.mingasync.rosters.basis import needed
+from include.mingasync.rosters.carried import Carried, carry
+from include.mingasync.rosters.dates import days
+from include.mingasync.rosters.frames import typed
+from include.mingasync.rosters.lists import LIST_COLUMNS, Rosters, lists_from
+from include.mingasync.rosters.people import COLUMNS as PEOPLE
+from include.mingasync.rosters.people import known_orgs, people_from
 from include.mingasync.settings import Settings
 
 if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
 
-#: Names of the derived tables, each staged under the same name by directory/sql/10_stage.sql.
-DERIVED = ("people", "gone", "waiting", "set_aside", "lists", "members", "unlisted", "kept", "schools", "terms")
+_TEXTS = pa.list_(pa.string())
+
+
+def _schema(*texts: str, **others: pa.DataType) -> pa.Schema:
+    """Text columns, and those of other types; the order is that of the texts with the others behind."""
+    return pa.schema([*((name, pa.string()) for name in texts if name not in others), *others.items()])
+
+
+#: The derived tables and their columns, each staged under the same name by directory/sql/10_stage.sql. Said once, so that a
+#: column in which every value is missing is still of its type.
+DERIVED: dict[str, pa.Schema] = {
+    "people": _schema(
+        *PEOPLE,
+        n=pa.int32(),
+        sourced_ids=_TEXTS,
+        grades=_TEXTS,
+        school_ids=_TEXTS,
+        unsure_org_ids=_TEXTS,
+        maybe_outside=pa.bool_(),
+        digest=pa.int64(),
+        digest_with_parent=pa.int64(),
+    ),
+    "gone": _schema("sourced_id", "reason"),
+    "waiting": _schema("sourced_id", "reason", "role", "school_id"),
+    "set_aside": _schema("resource", "sourced_id"),
+    "lists": _schema(*LIST_COLUMNS, k=pa.int32(), term_ids=_TEXTS, grades=_TEXTS, public=pa.bool_(), owner_n=pa.int32()),
+    "members": _schema(k=pa.int32(), n=pa.int32(), manager=pa.bool_()),
+    "unlisted": _schema("source_id", "reason"),
+    "kept": _schema("class_id", "user_id"),
+    "schools": _schema("school_id", "name", "identifier"),
+    "terms": _schema("term_id", "title", "type", "start_date", "end_date", "parent_id", "school_year", classes=pa.int64()),
+}
 
 
 @dataclass(frozen=True)
@@ -31,23 +69,26 @@ class Sizes:
     lost_terms: tuple[str, ...]
 
 
-def derive(snapshot: Snapshot, district: District, settings: Settings, night: dt.date) -> Sizes:
-    """The sizes of what was derived; the tables named in DERIVED are written beside the snapshot."""
+def derive(
+    snapshot: Snapshot, district: District, settings: Settings, night: dt.date, earlier: Iterable[Snapshot | None] = ()
+) -> Sizes:
+    """The sizes of what was derived; the tables named in DERIVED are written beside the snapshot.
+
+    ``earlier``: the snapshots that were loaded before this one, newest first, None for one that is not there any more. What
+    was set aside tonight holds on as it was in them.
+    """
     set_aside = snapshot.read_frame("set_aside")
-    out = {name: set(set_aside.loc[set_aside["resource"] == name, "sourced_id"]) for name in set_aside["resource"].unique()}
-    enrollments = snapshot.frame("enrollments")
-    rosters = Rosters(
-        orgs=_without(snapshot.frame("orgs"), out.get("orgs")),
-        sessions=_without(snapshot.frame("academicSessions"), out.get("academicSessions")),
-        courses=_without(snapshot.frame("courses"), out.get("courses")),
-        classes=_without(snapshot.frame("classes"), out.get("classes")),
-        enrollments=_without(enrollments, out.get("enrollments")),
-    )
-    people = people_from(snapshot.frame("users"), rosters.orgs, district.schools, tuple(out.get("users", ())), night=night)
+    out = {name: set(set_aside.loc[set_aside["resource"] == name, "sourced_id"].dropna()) for name in COLUMNS}
+    schools = (None, *settings.schools)
+    parents = any(settings.for_school(school).include_primary_parent_contact for school in schools)
+    carried = carry(out, earlier, parents=parents)
+    frames = {name: _in_force(snapshot, name, out[name], carried) for name in COLUMNS}
+    rosters = Rosters(frames["orgs"], frames["academicSessions"], frames["courses"], frames["classes"], frames["enrollments"])
+    people = people_from(frames["users"], rosters.orgs, district.schools, night=night)
     if district.schools:
         at = rosters.classes["school_id"].isin(set(district.schools))
         rosters = Rosters(rosters.orgs, rosters.sessions, rosters.courses, rosters.classes[at], rosters.enrollments)
-    lists = lists_from(rosters, people, settings, night, _kept(enrollments, out))
+    lists = lists_from(rosters, people, settings, night, _kept(snapshot, rosters, carried))
     for name, frame in {
         "people": people.present,
         "gone": people.gone,
@@ -60,25 +101,67 @@ def derive(snapshot: Snapshot, district: District, settings: Settings, night: dt
         "schools": _schools(rosters.orgs, district),
         "terms": _terms(rosters),
     }.items():
-        snapshot.write_frame(f"derived_{name}", frame)
-    snapshot.write_json("derived", {"lost_terms": list(lists.lost_terms)})
-    return Sizes(len(people.present), len(people.gone), len(lists.lists), len(lists.members), lists.lost_terms)
+        snapshot.write_frame(f"derived_{name}", frame, DERIVED[name])
+    for name, table in carried.rows.items():
+        snapshot.write_frame(f"derived_carried_{name}", table.to_pandas(), COLUMNS[name])
+    # A term that was set aside is neither lost nor gone.
+    lost_terms = tuple(term for term in lists.lost_terms if term not in out["academicSessions"])
+    snapshot.write_json(
+        "derived",
+        {
+            "lost_terms": list(lost_terms),
+            "unknown_terms": sorted(carried.unknown.get("academicSessions", ())),
+            "unknown_schools": sorted(carried.unknown.get("orgs", ())),
+            "shared_schools": sorted(_active_schools(rosters.orgs)["sourced_id"]) + sorted(carried.unknown.get("orgs", ())),
+            "needed": needed(settings, rosters.classes, rosters.courses),
+            "carried": sorted(carried.rows),
+            "unknown": {name: sorted(ids) for name, ids in carried.unknown.items()},
+        },
+    )
+    return Sizes(len(people.present), len(people.gone), len(lists.lists), len(lists.members), lost_terms)
 
 
-def _without(frame: pd.DataFrame, out: set[str] | None) -> pd.DataFrame:
-    return frame[~frame["sourced_id"].isin(out)] if out else frame
+def _in_force(snapshot: Snapshot, collection: str, out: set[str], carried: Carried) -> pd.DataFrame:
+    """The rows of a collection that count: those that are good, and those that were set aside as they were before."""
+    frame = snapshot.frame(collection)
+    if not out:
+        return frame
+    good = frame[~frame["sourced_id"].isin(out)]
+    before = carried.rows.get(collection)
+    if before is None:
+        return good
+    return pd.concat([typed(good, collection), typed(before.to_pandas(), collection)], ignore_index=True)
 
 
-def _kept(enrollments: pd.DataFrame, out: dict[str, set[str]]) -> pd.DataFrame:
-    """Memberships that rest on a record set aside: whole classes, and single enrollments."""
-    single = enrollments.loc[enrollments["sourced_id"].isin(out.get("enrollments", set())), ["class_id", "user_id"]]
-    whole = pd.DataFrame({"class_id": sorted(out.get("classes", ())), "user_id": pd.NA}, dtype="string")
-    return pd.concat([whole, single.astype("string")], ignore_index=True)
+def _kept(snapshot: Snapshot, rosters: Rosters, carried: Carried) -> pd.DataFrame:
+    """What rests because nobody can say what a record set aside was before: class_id and user_id, either null for any.
+
+    A class with no user: its list. A user with no class: every list they are on. Neither: whatever is made from enrollments.
+    """
+    unknown = {name: carried.unknown.get(name, set()) for name in COLUMNS}
+    pairs: list[tuple[str | None, str | None]] = [(None, one) for one in sorted(unknown["users"])]
+    classes = set(unknown["classes"])
+    if unknown["courses"]:
+        classes |= set(rosters.classes.loc[rosters.classes["course_id"].isin(unknown["courses"]), "sourced_id"])
+    pairs += [(one, None) for one in sorted(classes)]
+    if classes or unknown["enrollments"]:
+        enrollments = snapshot.frame("enrollments", ["sourced_id", "class_id", "user_id", "role"])
+        bad = enrollments[enrollments["sourced_id"].isin(unknown["enrollments"])]
+        # Who else is in a class rests on whoever teaches it.
+        teaching = ~bad["role"].str.lower().eq("student").fillna(False).astype(bool)
+        of_class = enrollments[enrollments["class_id"].isin(classes | set(bad.loc[teaching, "class_id"].dropna()))]
+        pairs += list(of_class[["class_id", "user_id"]].itertuples(index=False, name=None))
+        listed = set(snapshot.frame("classes", ["sourced_id"])["sourced_id"]) | classes
+        pairs += [
+            (None if pd.isna(who) or one not in listed else one, None if pd.isna(who) else who)
+            for one, who in zip(bad["class_id"], bad["user_id"], strict=True)
+        ]
+        pairs += [(None, None)] * bool(unknown["enrollments"] - set(bad["sourced_id"]))
+    return pd.DataFrame(pairs, columns=["class_id", "user_id"], dtype="string")
 
 
 def _schools(orgs: pd.DataFrame, district: District) -> pd.DataFrame:
-    schools = orgs[orgs["type"].str.lower().eq("school").fillna(False).astype(bool)]
-    schools = schools[schools["status"].eq("active").fillna(False).astype(bool)]
+    schools = _active_schools(orgs)
     if district.schools:
         schools = schools[schools["sourced_id"].isin(set(district.schools))]
     return pd.DataFrame(
@@ -86,14 +169,15 @@ def _schools(orgs: pd.DataFrame, district: District) -> pd.DataFrame:
     ).drop_duplicates("school_id")
 
 
+def _active_schools(orgs: pd.DataFrame) -> pd.DataFrame:
+    return orgs[orgs["sourced_id"].isin(known_orgs(orgs)[0])]
+
+
 def _terms(rosters: Rosters) -> pd.DataFrame:
     sessions = rosters.sessions.drop_duplicates("sourced_id", keep="last")
     active = rosters.classes["status"].eq("active").fillna(False).astype(bool)
     classes = rosters.classes.loc[active, "term_ids"].explode().value_counts()
-    dates = {
-        name: pd.to_datetime(sessions[name], errors="coerce", format="%Y-%m-%d").dt.strftime("%Y-%m-%d")
-        for name in ("start_date", "end_date")
-    }
+    dates = {name: days(sessions[name]).dt.strftime("%Y-%m-%d") for name in ("start_date", "end_date")}
     return pd.DataFrame(
         {
             "term_id": sessions["sourced_id"],

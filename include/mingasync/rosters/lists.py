@@ -76,7 +76,7 @@ def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.d
     public = {school: own.new_lists_public for school, own in by_school.items()}
     lists["public"] = [public.get(school, settings.new_lists_public) for school in lists["school_id"]]
     shared = set(rosters.sessions["sourced_id"])
-    wanted = {term for own in (settings.class_lists, *(s.class_lists for s in by_school.values())) for term in own.terms}
+    wanted = {term for own in (settings, *by_school.values()) if _follows_terms(own) for term in own.class_lists.terms}
     return Lists(
         lists=lists[list(LIST_COLUMNS)],
         members=members,
@@ -84,6 +84,11 @@ def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.d
         kept=kept,
         lost_terms=tuple(sorted(wanted - shared)),
     )
+
+
+def _follows_terms(own: SchoolSettings) -> bool:
+    """Whether anything is made from the selected terms."""
+    return own.class_lists.enabled or own.auto_lists.subject or own.auto_lists.teacher
 
 
 def _schools_of(classes: pd.DataFrame, people: People) -> set[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from include.mingasync.directory import schema
+from tests.integration.directory.tasks import Tasks
 from tests.integration.directory.world import Directory
 
 
@@ -17,3 +19,9 @@ def directory(database: str) -> Iterator[Directory]:
     with psycopg.connect(database, autocommit=True) as connection:
         schema.bring_to_head(connection)
         yield Directory(connection)
+
+
+@pytest.fixture
+def tasks(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tasks:
+    """The tasks of a night over that directory, with a folder for their snapshots."""
+    return Tasks(directory, tmp_path / "snapshots", monkeypatch)

@@ -15,10 +15,13 @@ from include.mingasync.directory import runs
 from include.mingasync.directory.archive import archive
 from include.mingasync.directory.load import Desired, load
 from include.mingasync.oneroster.records import COLUMNS
+from include.mingasync.quality.unproven import Unproven
+from include.mingasync.rosters.derive import DERIVED
 from include.mingasync.rosters.lists import Rosters, lists_from
 from include.mingasync.rosters.people import people_from
 from include.mingasync.run import Kind, Run
 from include.mingasync.settings import ROLES, Settings
+from include.mingasync.snapshot import arrow
 
 DISTRICT = "oak"
 NIGHT = dt.date(2026, 11, 24)
@@ -181,10 +184,10 @@ class Directory:
             ),
         }
         return Desired(
-            tables={name: pa.Table.from_pandas(frame, preserve_index=False) for name, frame in frames.items()},
+            tables={name: arrow(frame, DERIVED[name]) for name, frame in frames.items()},
             snapshot_at=taken_at or dt.datetime.now(dt.UTC),
             lost_terms=lists.lost_terms,
-            unproven_because=unproven,
+            unproven={"users": Unproven("incomplete", unproven)} if unproven else {},
         )
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:

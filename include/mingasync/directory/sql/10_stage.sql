@@ -24,6 +24,7 @@ create temp table s_still (k integer, manager boolean, people integer[]) on comm
 -- Managers who are not to be on their list: their records.
 create temp table s_not_managing (k integer, n integer) on commit drop;
 create temp table s_unlisted (source_id text, reason text) on commit drop;
+-- Records set aside of which nobody can say what they were: a class, a user, or both; null is any.
 create temp table s_kept (class_id text, user_id text) on commit drop;
 create temp table s_schools (school_id text, name text, identifier text) on commit drop;
 create temp table s_terms (
@@ -35,5 +36,5 @@ create temp table s_rules (
     school_id text, role text, roster boolean, auto_update boolean, archive boolean,
     archive_percent numeric, archive_minimum integer, absent_nights integer, parent_contact boolean, quiet boolean
 ) on commit drop;
--- A row per school and kind of list that the settings keep up to date.
-create temp table s_kinds (school_id text, kind text, quiet boolean) on commit drop;
+-- A row per school and kind of list that the settings keep up to date: whether it rests tonight, and what is selected there.
+create temp table s_kinds (school_id text, kind text, quiet boolean, rests boolean, terms text[], grades text[]) on commit drop;

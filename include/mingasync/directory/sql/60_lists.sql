@@ -23,6 +23,34 @@ select s.n, s.person_id, not r.quiet, r.quiet
 from s_settled as s join s_rules as r using (school_id, role) where not r.roster;
 analyze bystanders;
 
+-- Lists that rest: of a kind or school that is not proven tonight, or of a class of which nobody can say what it was. They keep
+-- all that they are, and those that would be new are not made.
+create temp table resting_lists on commit drop as
+select u.list_id, u.kind, u.source_id
+from directory.user_lists as u
+left join s_kinds as kinds on kinds.school_id = coalesce(u.school_id, '') and kinds.kind = u.kind
+where u.district = %(district)s and u.kind <> 'manual'
+  and (kinds.rests or u.school_id = any (%(resting_schools)s::text[])
+       or u.kind = 'class' and u.source_id in (select class_id from s_kept where user_id is null));
+
+create temp table waiting_lists on commit drop as
+select l.k, l.kind, l.source_id
+from s_lists as l
+left join s_kinds as kinds on kinds.school_id = coalesce(l.school_id, '') and kinds.kind = l.kind
+where kinds.rests or l.school_id = any (%(resting_schools)s::text[])
+   or l.kind = 'class' and l.source_id in (select class_id from s_kept where user_id is null
+                                           union all select source_id from resting_lists where kind = 'class');
+
+delete from s_lists where k in (select k from waiting_lists);
+
+-- People whose place rests on a record of which nobody can say what it was; a null class_id stands for every list.
+create temp table kept_people on commit drop as
+select kept.class_id, own.person_id
+from s_kept as kept
+join (select person_id, unnest(sourced_ids) as sourced_id from directory.people where district = %(district)s) as own
+    on own.sourced_id = kept.user_id;
+analyze kept_people;
+
 -- Nothing is made for a record that is apart until somebody decides; what is there for it rests.
 delete from s_lists where owner_n in (select n from here where is_apart);
 
@@ -79,7 +107,7 @@ with found as (
 ), led as (
     select k, first_value(k) over (partition by one order by speaks desc, k) as lead_k,
            max(list_id) over (partition by one) as known_id,
-           bool_or(coalesce(term_ids && %(lost_terms)s::text[], false)) over (partition by one) as frozen
+           bool_or(coalesce(term_ids && %(frozen_terms)s::text[], false)) over (partition by one) as frozen
     from found
 ), numbered as (
     select lead_k, coalesce(known_id, nextval('directory.user_lists_list_id_seq')::integer) as list_id
@@ -107,7 +135,7 @@ where m.leads and not m.is_new and not m.frozen
 
 -- Lists of people that do not end for want of others: of whoever is apart, and of a school at which somebody stays for want of a word
 -- about it. The rolls are taken apart once; to search each for each of the people would look at every pair.
-create temp table resting_lists on commit drop as
+create temp table undecided_lists on commit drop as
 select distinct rolls.list_id
 from (
     select l.list_id, l.school_id, unnest(m.people) as person_id
@@ -120,18 +148,26 @@ left join resting as stays on stays.person_id = rolls.person_id and stays.school
 where rests.person_id is not null or stays.person_id is not null;
 
 create temp table ending_lists on commit drop as
-select u.list_id, u.kind, u.school_id, coalesce(unlisted.reason, 'gone') as reason, kinds.quiet
+select u.list_id, u.kind, u.school_id, coalesce(unlisted.reason, case when %(proven)s then 'gone' when not u.term_ids && kinds.terms then 'term_not_selected'
+                                else 'grade_not_selected' end) as reason, kinds.quiet
 from directory.user_lists as u
 join s_kinds as kinds on kinds.school_id = coalesce(u.school_id, '') and kinds.kind = u.kind
 left join s_unlisted as unlisted on u.kind = 'class' and unlisted.source_id = u.source_id
 where u.district = %(district)s and u.status = 'active'
   and not exists (select from list_match as m where m.list_id = u.list_id)
-  and not u.term_ids && %(lost_terms)s::text[]
-  and not exists (select from s_kept where u.kind = 'class' and s_kept.user_id is null and s_kept.class_id = u.source_id)
+  and not u.term_ids && %(frozen_terms)s::text[]
   and not exists (select from apart where apart.person_id = u.owner_id)
-  and not exists (select from resting_lists as rests where rests.list_id = u.list_id)
-  -- The district's own choice needs no proof; what the SIS did not send does.
-  and (%(proven)s or unlisted.reason in ('term_not_selected', 'grade_not_selected'));
+  and not exists (select from undecided_lists as rests where rests.list_id = u.list_id)
+  and (%(proven)s
+       and not exists (select from resting_lists where resting_lists.list_id = u.list_id)
+       and not (u.kind in ('class', 'subject', 'teacher')
+                and exists (select from s_kept where s_kept.class_id is null and s_kept.user_id is null))
+       and not (u.kind <> 'class' and exists (
+           select from directory.memberships as rolls join kept_people on rolls.people @> array[kept_people.person_id]
+           where rolls.list_id = u.list_id))
+       -- The district's own choice needs no proof: what was kept of the class is enough to see that it is not selected.
+       or u.kind = 'class' and (not u.term_ids && kinds.terms or kinds.grades <> '{}' and not u.grades && kinds.grades)
+          and not exists (select from waiting_lists as w where w.kind = 'class' and w.source_id = u.source_id));
 
 create temp table plan_lists (
     list_id integer, school_id text, kind text, action text, status text, reason text, before jsonb, after jsonb

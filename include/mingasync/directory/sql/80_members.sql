@@ -65,14 +65,6 @@ join (select person_id, bool_or(newcomer) as newcomer, bool_or(may_update) as ma
       select distinct o.person_id, true, true, false from directory.membership_overrides as o
       where o.keep and not exists (select from who where who.person_id = o.person_id)) as who using (person_id);
 
--- An enrollment that was set aside proves nothing, neither for its class nor for the lists made from classes.
-create temp table kept_people on commit drop as
-select kept.class_id, own.person_id
-from s_kept as kept
-join (select person_id, unnest(sourced_ids) as sourced_id from directory.people where district = %(district)s) as own
-    on own.sourced_id = kept.user_id;
-analyze kept_people;
-
 -- Only somebody who is here for certain leaves a list; who is absent keeps theirs until archived. Where their role is not
 -- rostered they leave only what the SIS has ended: the lists made of enrollments that enroll them no more.
 create temp table still_on on commit drop as
@@ -102,7 +94,9 @@ where %(proven)s and m.leads
   and (who.rostered or l.kind in ('class', 'subject', 'teacher'))
   and not exists (
       select from kept_people as kept
-      where kept.person_id = off.person_id and (kept.class_id = l.source_id or l.kind in ('subject', 'teacher')))
+      where kept.person_id = off.person_id
+        and (kept.class_id is null or kept.class_id = l.source_id or l.kind in ('subject', 'teacher')))
+  and not (l.kind in ('class', 'subject', 'teacher') and exists (select from s_kept where class_id is null and user_id is null))
   and not exists (
       select from resting
       where l.kind in ('role', 'grade') and resting.person_id = off.person_id and resting.school_id = l.school_id);
@@ -118,6 +112,7 @@ join s_kinds as kinds on kinds.school_id = coalesce(l.school_id, '') and kinds.k
 join directory.memberships as rolls on rolls.list_id = l.list_id and rolls.manager and rolls.people @> array[b.person_id]
 where %(proven)s and s.unsure_org_ids = '{}' and l.school_id <> all (s.school_ids)
   and not exists (select from list_match as m where m.list_id = l.list_id)
+  and not exists (select from resting_lists as rests where rests.list_id = l.list_id)
   and not exists (select from kept_people as kept where kept.person_id = b.person_id)
   and not exists (select from directory.membership_overrides as o
                   where o.list_id = l.list_id and o.person_id = b.person_id and o.manager and o.keep);

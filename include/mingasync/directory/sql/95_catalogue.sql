@@ -14,7 +14,8 @@ on conflict (district, school_id) do update
 
 -- A school is forgotten only on a night that proves it gone, which a person has to confirm.
 delete from directory.schools
-where district = %(district)s and %(proven)s and school_id not in (select school_id from s_schools);
+where district = %(district)s and %(proven)s and school_id not in (select school_id from s_schools)
+  and school_id <> all (%(resting_schools)s::text[]);
 
 insert into directory.terms as known
     (district, term_id, title, type, start_date, end_date, parent_id, school_year, classes, shared)
@@ -30,7 +31,8 @@ on conflict (district, term_id) do update
            excluded.school_year, excluded.classes, true);
 
 update directory.terms set shared = false
-where district = %(district)s and shared and %(proven)s and term_id not in (select term_id from s_terms);
+where district = %(district)s and shared and %(proven)s and term_id not in (select term_id from s_terms)
+  and term_id not in (select sourced_id from s_set_aside where resource = 'academicSessions' and sourced_id is not null);
 
 -- Kept for an undo, where it changed; of several attempts of a run the first one counts.
 update directory.sync_runs as r set catalogue_before = was

@@ -146,7 +146,6 @@ from (
     ) as same
     where same.identical and same.nights = %(identical_nights)s - 1
     union all
-    select 'warning', 'users', null, 'snapshot.unproven', %(unproven_because)s || ' Nobody was archived or taken off a list.',
-           'Find out why in the run''s tasks "extract"; if the smaller numbers are right, run once with {"accept_smaller": true}.'
-    where not %(proven)s
+    select 'warning', one.resource, null, 'snapshot.unproven', one.message, one.fix
+    from jsonb_to_recordset(%(unproven)s) as one (resource text, message text, fix text)
 ) as found (severity, resource, sourced_id, rule, message, fix);

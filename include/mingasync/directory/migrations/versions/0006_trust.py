@@ -15,6 +15,7 @@ _PARTS: tuple[str, ...] = (
     "0006_archive.sql",
     "0006_undo.sql",
     "0006_snapshot.sql",
+    "0006_proof.sql",
 )
 #: Rights on all that is there by then.
 _RIGHTS = "0006_rights.sql"

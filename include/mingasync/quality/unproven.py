@@ -1,0 +1,146 @@
+"""Which collections of a pull prove that somebody or something is gone, why the others do not, and what follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from include.mingasync.rosters.basis import borrowing, made_from, needed
+from include.mingasync.settings import ListKind, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from include.mingasync.snapshot import Proof, Snapshot
+
+#: A collection under this share of its last complete size is taken for a broken pull, not for leavers.
+SHRUNK_BELOW = 0.5
+_SMALLER = 'If it is right that there are fewer, run once with {"accept_smaller": true}.'
+NONE_IS_RIGHT = 'If it is right that there are none, run once with {"accept_smaller": true}.'
+_AGAIN = "Run it once more; if that ends the same, tell the SIS's support what the message says."
+_NAMES = "Have the SIS send a sourcedId with every record."
+NOBODY = "Nobody was archived or taken off a list."
+
+
+@dataclass(frozen=True)
+class Unproven:
+    """Why a collection proves nothing to be gone.
+
+    ``state``: ``absent`` (refused, or it never came), ``incomplete``, ``nameless`` (whole, but with rows that have no
+    sourcedId), ``empty``, ``shrunken`` or ``school_gone``.
+    """
+
+    state: str
+    reason: str
+
+    @property
+    def rests(self) -> bool:
+        """Whether all that is made from the collection rests; rows without a name leave open only who is gone."""
+        return self.state != "nameless"
+
+    @property
+    def can_be_accepted(self) -> bool:
+        """Whether a person can know better: that fewer are right. What was refused is not smaller but unknown."""
+        return self.state in ("empty", "shrunken", "school_gone")
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the data proof tells of it already, as a collection that is needed and did not come."""
+        return self.state in ("absent", "empty")
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return {"incomplete": _AGAIN, "nameless": _NAMES}.get(self.state, _SMALLER)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a pull can be relied on: why a collection proves nothing to be gone; which collections something switched on is
+    made from, with the switches; and how many classes need a course that did not come."""
+
+    unproven: Mapping[str, Unproven] = field(default_factory=dict)
+    needed: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    borrowing: int = 0
+
+
+def standing_of(
+    snapshot: Snapshot,
+    frames: Mapping[str, pd.DataFrame],
+    sizes: Mapping[str, int],
+    settings: Settings,
+    *,
+    accept_smaller: bool,
+) -> Standing:
+    """How far a snapshot can be relied on before anything was made from it; schools that are gone show only later."""
+    need = needed(settings, frames["classes"], frames["courses"])
+    unproven = unproven_collections(snapshot, sizes, need, accept_smaller=accept_smaller)
+    return Standing(unproven, need, borrowing(settings, frames["classes"], frames["courses"]))
+
+
+def unproven_collections(
+    snapshot: Snapshot,
+    sizes: Mapping[str, int],
+    needed: Container[str],
+    *,
+    gone_schools: Sequence[str] = (),
+    accept_smaller: bool = False,
+) -> dict[str, Unproven]:
+    """Why each collection that proves nothing to be gone does not.
+
+    ``sizes`` as from ``last_complete_sizes``; ``needed``: the collections that something switched on is made from;
+    ``accept_smaller``: a person says that the smaller numbers are right.
+    """
+    moved = snapshot.incomplete_reasons()
+    found = {}
+    for name, proof in snapshot.proofs().items():
+        every = _doubts(proof, moved.get(name), sizes.get(name), name in needed, gone_schools if name == "orgs" else ())
+        open_ones = (why for why in every if not (accept_smaller and why.can_be_accepted))
+        if why := next(open_ones, None):
+            found[name] = why
+    return found
+
+
+def _doubts(
+    proof: Proof, moved: str | None, before: int | None, is_needed: bool, gone_schools: Sequence[str]
+) -> Iterator[Unproven]:
+    """Every reason, the gravest first."""
+    name = proof.collection
+    if proof.state == "absent":
+        # What nothing is made from is not missed.
+        if is_needed:
+            yield Unproven("absent", f"{name}: {proof.reason}.")
+        return
+    if moved is not None:
+        yield Unproven("incomplete", f"{name}: {moved.rstrip('.')}.")
+    if not proof.rows and is_needed and before != 0:
+        yield Unproven("empty", f"{name}: the SIS's answer was empty.")
+    elif before is not None and proof.rows < before * SHRUNK_BELOW:
+        fewer = f"The SIS sent {proof.rows} {name}, under half of the {before} of the last complete night."
+        yield Unproven("shrunken", fewer)
+    if gone_schools:
+        schools = "1 school is" if len(gone_schools) == 1 else f"{len(gone_schools)} schools are"
+        yield Unproven("school_gone", f"{schools} gone from the SIS's orgs: {', '.join(gone_schools)}.")
+    if proof.nameless:
+        rows = "1 row has" if proof.nameless == 1 else f"{proof.nameless} rows have"
+        yield Unproven("nameless", f"{name}: {rows} no readable sourcedId, so whose they are is not known.")
+
+
+def why_unproven(unproven: Mapping[str, Unproven]) -> str | None:
+    """The causes in sentences, None when everything is proven."""
+    return " ".join(why.reason for _, why in sorted(unproven.items())) or None
+
+
+def resting_kinds(unproven: Mapping[str, Unproven]) -> tuple[ListKind, ...]:
+    """The kinds of list that rest because something they are made from is not proven."""
+    return made_from(name for name, why in unproven.items() if why.rests)
+
+
+def consequence(kinds: tuple[str, ...]) -> str:
+    """What follows for people and lists, in a sentence."""
+    if not kinds:
+        return NOBODY
+    *most, last = kinds
+    words = f"{', '.join(most)} and {last}" if most else last
+    return f"{NOBODY} Lists of kind {words} stay as they are, and no new ones are made."
