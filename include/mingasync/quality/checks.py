@@ -191,12 +191,12 @@ def _check_users(users: pd.DataFrame, orgs: set[str], shared: Shared, night: dt.
     checks["username_shared"] = (
         _of_one(users["username"].str.strip().str.casefold(), human + "\x1f" + email.fillna("")) | leaving | parents
     )
-    shared = shared_keys(users.assign(role=role)[~(leaving | parents)])
+    common = shared_keys(users.assign(role=role)[~(leaving | parents)])
     number = np.where(role.eq("student").fillna(False), "student_identifier", "employee_identifier")
     checks["identifier_shared"] = True
     for name in ("student_identifier", "employee_identifier", "email", "username"):
         key = "identifier" if name.endswith("identifier") else name
-        values = set(shared.loc[shared["field"].eq(name), "value"])
+        values = set(common.loc[common["field"].eq(name), "value"])
         fits = _sure(users[key].str.strip().str.lower().isin(values)) & ((number == name) | (key == name)) & ~leaving & ~parents
         checks[f"{key}_shared"] = checks[f"{key}_shared"].astype(bool) & ~fits
 
