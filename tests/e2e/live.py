@@ -51,6 +51,8 @@ class Live:
             tasks = self.api.tasks(DAG_ID, run_id)
             if any(task["task_id"] == "approve" and task["state"] == "awaiting_input" for task in tasks):
                 return True
+            retried = next((t for t in tasks if t["task_id"] == "approve" and t["state"] == "up_for_retry"), None)
+            assert retried is None, "the task that asks failed; its log says why"
             state = self.api.run(DAG_ID, run_id)["state"]
             assert state not in _ENDED, f"the run ended as {state} and asked nobody"
             return False

@@ -86,7 +86,8 @@ def next_night(district: District, now: dt.datetime) -> dt.datetime:
     upcoming = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
     while upcoming and upcoming.run_after <= now:
         upcoming = timetable.next_dagrun_info(last_automated_data_interval=upcoming.data_interval, restriction=restriction)
-    return upcoming.run_after if upcoming else now + dt.timedelta(days=1)
+    # A plain moment: what Airflow hands from a task to its supervisor may hold none of pendulum's durations.
+    return dt.datetime.fromtimestamp(upcoming.run_after.timestamp(), dt.UTC) if upcoming else now + dt.timedelta(days=1)
 
 
 def _body(groups: list[dict[str, Any]]) -> str:

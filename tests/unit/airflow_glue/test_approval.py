@@ -55,3 +55,9 @@ def test_an_answer_may_take_until_ten_minutes_before_the_next_night(timezone: st
 def test_an_answer_asked_for_just_before_the_next_night_has_a_minute() -> None:
     own = district("America/Chicago", "0 2 * * *")
     assert until_next_night(own, dt.datetime(2026, 11, 24, 7, 55, tzinfo=dt.UTC)) == dt.timedelta(minutes=1)
+
+
+def test_how_long_is_told_in_a_form_that_a_task_can_hand_to_airflow() -> None:
+    own = district("America/Chicago", "0 2 * * *")
+    # A subclass, such as pendulum's, is refused between a task and its supervisor: the question would never be asked.
+    assert type(until_next_night(own, dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC))) is dt.timedelta
