@@ -89,6 +89,8 @@ def glue(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.setattr(context, "settings_text", lambda district: here.settings)
         monkeypatch.setattr(context, "states_of_tasks", lambda running=None: here.tasks)
         monkeypatch.setattr(context, "nobody_can_answer", lambda: False)
+        monkeypatch.setattr(context, "accepts_smaller", lambda: False)
+        monkeypatch.setattr(context, "accepted_district", lambda: None)
         running = {"params": {}, "dag_run": SimpleNamespace(conf=here.conf, logical_date=at, run_after=at, run_id="manual__undo")}
         monkeypatch.setattr(undoing, "get_current_context", lambda: running)
         yield here
