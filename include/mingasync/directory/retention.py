@@ -74,7 +74,7 @@ _ENDED = "r.finished_at is not null and (r.answer_until is null or r.answer_unti
 
 _FORGET_RUNS: LiteralString = f"""
 update directory.sync_runs as r
-set forgotten_at = now(), answered_by = null, catalogue_before = null,
+set forgotten_at = now(), answered_by = null, catalogue_before = null, relinks_before = null,
     settings = r.settings - 'results_email' || case when r.settings ? 'schools' then jsonb_build_object('schools', (
         select coalesce(jsonb_object_agg(school, own - 'results_email'), '{{}}')
         from jsonb_each(r.settings -> 'schools') as each (school, own))) else '{{}}' end

@@ -38,6 +38,11 @@ from apart as a join s_people as s using (n) join directory.people as p using (p
 where a.matched_by is not null
 order by a.person_id, s.sourced_id, a.matched_by;
 
+-- What was asked and answered before tonight, for an undo.
+create temp table relinks_was on commit drop as
+select coalesce(jsonb_agg(r order by r.person_id, r.sourced_id), '[]') as was
+from directory.relink_proposals as r where r.district = %(district)s;
+
 insert into directory.relink_proposals as known
     (district, person_id, sourced_id, sourced_ids, matched_by, run_no, said, known_ids)
 select %(district)s, person_id, sourced_id, sourced_ids, matched_by, %(run_no)s, said, known_ids from asked
@@ -50,3 +55,10 @@ on conflict (person_id, sourced_id) do update set
 update directory.relink_proposals as known set state = 'withdrawn'
 where known.district = %(district)s and known.state = 'proposed'
   and not exists (select from asked where asked.person_id = known.person_id and asked.sourced_id = known.sourced_id);
+
+-- Of several attempts of a run the first one counts.
+update directory.sync_runs as r set relinks_before = was
+from relinks_was
+where r.run_no = %(run_no)s and r.relinks_before is null and was is distinct from (
+    select coalesce(jsonb_agg(p order by p.person_id, p.sourced_id), '[]')
+    from directory.relink_proposals as p where p.district = %(district)s);

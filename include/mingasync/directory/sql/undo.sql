@@ -321,14 +321,19 @@ where c.run_no = %(target)s and c.status = 'applied' and c.change_no = u.change_
 
 -- What only the newest loaded night knows: the SIS's schools and terms, and who seems to have a new sourcedId.
 create temp table newest on commit drop as
-select r.catalogue_before
+select r.catalogue_before, r.relinks_before
 from directory.sync_runs as r
 where r.run_no = %(target)s
   and not exists (select from directory.sync_runs as later
                   where later.district = r.district and later.run_no > r.run_no and later.loaded_at is not null);
 
+-- What nobody has answered since is asked again as it was before the run; an answer stays.
 delete from directory.relink_proposals as proposal using newest
-where proposal.district = %(district)s and proposal.run_no = %(target)s and proposal.state = 'proposed';
+where proposal.district = %(district)s and relinks_before is not null and proposal.state in ('proposed', 'withdrawn');
+insert into directory.relink_proposals
+select was.* from newest cross join lateral jsonb_populate_recordset(null::directory.relink_proposals, relinks_before) as was
+join directory.people using (person_id)
+on conflict (person_id, sourced_id) do nothing;
 
 delete from directory.schools using newest
 where district = %(district)s and catalogue_before is not null

@@ -4,7 +4,9 @@ alter table directory.sync_runs
     add undone_by text,
     add undone_at timestamptz,
     -- the schools and terms known before the run, where it changed them
-    add catalogue_before jsonb;
+    add catalogue_before jsonb,
+    -- what was asked of people before the run, whether records are them
+    add relinks_before jsonb;
 
 -- What was undone was applied once, and what undid it is applied too: both tell where somebody was in between.
 create or replace function directory.list_members_at(list_id bigint, moment timestamptz)
