@@ -196,7 +196,7 @@ from matched join s_people as s using (n)
 order by person_id, s.sourced_id <> known_as, leads desc, n;
 
 -- Another human under a known sourcedId. Who else has that sourcedId, and agrees, is its owner: then nothing is asked. Nor do
--- records belong to one person any more that agree in no key at all.
+-- records belong to one person any more that agree in no key at all; one that turned out to be several people's is none.
 insert into apart (n, person_id, reason, matched_by)
 select j.n, j.person_id, 'sourced_id_reissued', 'sourced_id'
 from judged as j
@@ -217,12 +217,21 @@ join directory.people as p on p.person_id = m.person_id
 left join directory.relink_proposals as answer
     on answer.person_id = m.person_id and answer.sourced_id = own.sourced_id and answer.state = 'applied'
    and answer.said = directory.said(own.role, own.given_name, own.family_name, own.identifier, own.email, own.username)
+left join s_shared as number on number.value = lower(own.identifier)
+    and number.field = case when own.role = 'student' then 'student_identifier' else 'employee_identifier' end
+left join s_shared as mail on mail.field = 'email' and mail.value = lower(own.email)
+left join s_shared as login on login.field = 'username' and login.value = lower(own.username)
+cross join lateral (select
+    case when number.value is null then lower(own.identifier) end as identifier,
+    case when mail.value is null then lower(own.email) end as email,
+    case when login.value is null then lower(own.username) end as username
+) as sole
 where m.n <> speaks.n and answer.person_id is null
-  and not coalesce(lower(own.identifier) in (lower(first.identifier), lower(p.identifier)), false)
-  and not coalesce(lower(own.email) in (lower(first.email), lower(p.email)), false)
-  and not coalesce(lower(own.username) in (lower(first.username), lower(p.username)), false)
-  and coalesce(lower(own.identifier) <> lower(first.identifier), lower(own.email) <> lower(first.email),
-               lower(own.username) <> lower(first.username), false);
+  and not coalesce(sole.identifier in (lower(first.identifier), lower(p.identifier)), false)
+  and not coalesce(sole.email in (lower(first.email), lower(p.email)), false)
+  and not coalesce(sole.username in (lower(first.username), lower(p.username)), false)
+  and coalesce(sole.identifier <> lower(first.identifier), sole.email <> lower(first.email),
+               sole.username <> lower(first.username), false);
 analyze speaks;
 
 delete from matched as m using apart where apart.n = m.n and apart.person_id = m.person_id and apart.reason = 'sourced_id_reissued';
