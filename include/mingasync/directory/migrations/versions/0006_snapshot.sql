@@ -68,6 +68,10 @@ begin
     delete from directory.sync_issues as i where i.district = district and i.sourced_id = any (sourced);
     delete from directory.relink_proposals as r
     where r.district = district and (r.sourced_id = any (sourced) or r.sourced_ids && sourced);
+    update directory.sync_runs as r set relinks_before = (
+        select coalesce(jsonb_agg(was), '[]') from jsonb_array_elements(r.relinks_before) as was
+        where (was ->> 'person_id')::integer <> all (ids) and not was ->> 'sourced_id' = any (sourced))
+    where r.district = district and r.relinks_before is not null;
     -- Pins, exceptions of lists, absences and approvals go with them.
     delete from directory.people as p where p.person_id = any (ids);
     get diagnostics removed = row_count;
