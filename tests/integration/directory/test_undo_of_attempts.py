@@ -83,6 +83,22 @@ def test_a_run_tried_with_other_data_is_taken_back_as_a_whole(directory: Directo
     assert directory.state() == before
 
 
+def test_what_was_empty_before_a_run_that_changed_it_twice_is_empty_again(directory: Directory) -> None:
+    """An empty list is a value: it goes back as such, not as nothing."""
+    first, *others = (
+        Sis(users=[user("x", grades=grades), user("y")], classes=[klass("C", grades=grades)]) for grades in ([], ["10"], ["11"])
+    )
+    directory.settings = everything_on(**CLASS_LISTS)
+    directory.night(first)
+    close(directory)
+    before = directory.state()
+
+    attempts(directory, *others)
+
+    assert undone(directory, "tried") == 0
+    assert directory.state() == before
+
+
 def test_somebody_made_and_changed_by_one_run_goes_again(directory: Directory) -> None:
     """Its second attempt is nobody else's edit."""
     directory.night(FIRST)

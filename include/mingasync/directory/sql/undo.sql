@@ -48,15 +48,17 @@ with changed_again as (
     where run_no = %(target)s and status = 'applied' and entity_no is not null
     group by 1, 2 having count(*) > 1
 ), met as (
-    select entity, entity_no, key as field, value, sum(side) as side
+    -- One value per side however it is written: no list and an empty one are equal, and the empty one is what goes back.
+    select entity, entity_no, key as field, nullif(nullif(told, 'null'), '[]') as value, sum(side) as side,
+           max(told::text) filter (where told <> 'null')::jsonb as told
     from (
-        select c.entity, c.entity_no, keys.key, nullif(nullif(c.after -> keys.key, 'null'), '[]') as value, 1 as side
+        select c.entity, c.entity_no, keys.key, c.after -> keys.key as told, 1 as side
         from directory.changes as c
         join changed_again using (entity, entity_no)
         cross join lateral jsonb_object_keys(coalesce(c.before, '{}') || coalesce(c.after, '{}')) as keys (key)
         where c.run_no = %(target)s and c.status = 'applied'
         union all
-        select c.entity, c.entity_no, keys.key, nullif(nullif(c.before -> keys.key, 'null'), '[]'), -1
+        select c.entity, c.entity_no, keys.key, c.before -> keys.key, -1
         from directory.changes as c
         join changed_again using (entity, entity_no)
         cross join lateral jsonb_object_keys(coalesce(c.before, '{}') || coalesce(c.after, '{}')) as keys (key)
@@ -65,8 +67,8 @@ with changed_again as (
     group by 1, 2, 3, 4
 ), ends as (
     select entity, entity_no, field, bool_and(side = 0) as is_back,
-           coalesce(jsonb_agg(value) filter (where side < 0) -> 0, 'null') as before,
-           coalesce(jsonb_agg(value) filter (where side > 0) -> 0, 'null') as after
+           coalesce(jsonb_agg(told) filter (where side < 0) -> 0, 'null') as before,
+           coalesce(jsonb_agg(told) filter (where side > 0) -> 0, 'null') as after
     from met group by 1, 2, 3
     having coalesce(sum(side) filter (where side > 0), 0) <= 1 and coalesce(sum(side) filter (where side < 0), 0) >= -1
 )
