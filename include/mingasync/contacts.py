@@ -69,10 +69,11 @@ class Contacts:
         return any(kept.get(school, kept[""]) and not self.wants(school) for school in schools)
 
 
-def without_unwanted(users: pa.Table, orgs: pa.Table, wanted: Contacts) -> pa.Table:
+def without_unwanted(users: pa.Table, orgs: pa.Table, wanted: Contacts, others: pa.Table | None = None) -> pa.Table:
     """The users without parents of whom no student with a wanted contact is the child, and without what points at them.
 
-    A student at several schools keeps theirs while any of them wants it: which one counts is decided later.
+    A student at several schools keeps theirs while any of them wants it: which one counts is decided later. ``others`` are users
+    kept elsewhere, whose parents may be among these; nothing that they point at is unwanted.
     """
     if not users.num_rows:
         return users
@@ -85,6 +86,7 @@ def without_unwanted(users: pa.Table, orgs: pa.Table, wanted: Contacts) -> pa.Ta
     ]
     agents = [own if keep else [] for keep, own in zip(keeps, users.column("agent_ids").to_pylist(), strict=True)]
     needed = {agent for own in agents for agent in own or ()}
+    needed |= {agent for own in (others.column("agent_ids").to_pylist() if others else ()) for agent in own or ()}
     stays = ~is_parent | np.array([one in needed for one in users.column("sourced_id").to_pylist()])
     place = users.schema.get_field_index("agent_ids")
     field = users.schema.field(place)
@@ -130,7 +132,7 @@ def forget_unwanted(snapshot: Snapshot, wanted: Contacts) -> Proof | None:
     after = without_unwanted(before, orgs, wanted)
     derived: dict[str, Callable[[pa.Table], pa.Table]] = {
         "derived_people": lambda people: only_wanted(people, wanted),
-        "derived_carried_users": lambda users: without_unwanted(users, orgs, wanted),
+        "derived_carried_users": lambda users: without_unwanted(users, orgs, wanted, after),
     }
     return snapshot.replace(
         msgspec.structs.replace(

@@ -40,13 +40,17 @@ def desired_from(
         gone_schools=[one for one in known_schools(connection, district) if one not in shared],
         accept_smaller=accept_smaller,
     )
+    # Of terms that did not come, or only in part, none is lost: all that is made from them rests.
+    sessions = unproven.get("academicSessions")
+    lost_terms = () if sessions and sessions.rests else tuple(derived["lost_terms"])
     return Desired(
         tables={name: snapshot.read_table(f"derived_{name}") for name in DERIVED},
         snapshot_at=snapshot.taken_at,
-        lost_terms=tuple(derived["lost_terms"]),
+        lost_terms=lost_terms,
         resting_terms=tuple(derived["unknown_terms"]),
         resting_schools=tuple(derived["unknown_schools"]),
         unproven=unproven,
+        contacts_rest=derived["contacts_rest"],
         only_changes=snapshot.has_only_changes(),
         identity=identity_of(snapshot.frame("orgs")).as_json(),
         collections={

@@ -55,6 +55,8 @@ class Desired:
     resting_terms: Sequence[str] = ()
     resting_schools: Sequence[str] = ()
     unproven: Mapping[str, Unproven] = field(default_factory=dict)
+    #: parents' contacts are wanted and not one came: they stay as they are
+    contacts_rest: bool = False
     only_changes: bool = False
     #: whose it is, see quality/whose.py
     identity: Mapping[str, Any] | None = None
@@ -105,6 +107,7 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         "lost_terms": list(desired.lost_terms),
         "frozen_terms": [*desired.lost_terms, *desired.resting_terms],
         "resting_schools": list(desired.resting_schools),
+        "contacts_rest": desired.contacts_rest,
         "selected": _selected_terms(settings),
         "contact_schools": [row[0] for row in cursor.execute("select distinct school_id from s_rules where parent_contact")],
         "digests": Jsonb({name: size.get("sha256", "") for name, size in desired.collections.items()}),
@@ -192,7 +195,7 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
     _run_sql(cursor, "10_stage", {})
     for name, table in desired.tables.items():
         if name == "people":
-            changed = settle(cursor, run.district, table, settings)
+            changed = settle(cursor, run.district, table, settings, contacts_rest=desired.contacts_rest)
             copy_table(cursor, "s_people", changed)
             if changed.num_rows:
                 stage_shared(cursor, table)

@@ -17,16 +17,19 @@ from include.mingasync.settings import Settings
 _SQL = Path(__file__).parent / "sql" / "12_settle.sql"
 
 
-def settle(cursor: psycopg.Cursor[Any], district: str, people: pa.Table, settings: Settings) -> pa.Table:
+def settle(
+    cursor: psycopg.Cursor[Any], district: str, people: pa.Table, settings: Settings, *, contacts_rest: bool = False
+) -> pa.Table:
     """The people to be looked at, as they are to be staged in s_people, with the digest that stands for them; the others
     are in s_settled.
 
     A person is settled while their row came from a record with the same digest and nobody changed the row since; the
-    database forgets the digest of a row that is changed.
+    database forgets the digest of a row that is changed. ``contacts_rest``: the parents' contacts did not come, and whoever has
+    one keeps it.
     """
     if "digest" not in people.column_names:  # a snapshot kept by an older version
         return people
-    digest = _digests(people, settings) if people.num_rows else pa.array([], pa.int64())
+    digest = _digests(people, settings, contacts_rest) if people.num_rows else pa.array([], pa.int64())
     people = people.drop_columns(["digest", "digest_with_parent"]).append_column("digest", digest)
     known = cursor.execute(
         "select exists (select from directory.people where district = %s and digest is not null)", (district,)
@@ -46,10 +49,10 @@ def stage_shared(cursor: psycopg.Cursor[Any], people: pa.Table) -> None:
     copy_table(cursor, "s_shared", pa.Table.from_pandas(shared, preserve_index=False))
 
 
-def _digests(people: pa.Table, settings: Settings) -> pa.Array:
+def _digests(people: pa.Table, settings: Settings, contacts_rest: bool) -> pa.Array:
     """Per person the digest of what is kept of them: with the parent contact where their first school wants it.
 
-    Null where the record leaves the schools open: what the row says then rests on more than the record.
+    Null where the record leaves the schools, or the contact, open: what the row says then rests on more than the record.
     """
     # Where nobody is at a school, the lists are of no type.
     schools = people.column("school_ids").cast(pa.list_(pa.string())).combine_chunks()
@@ -60,4 +63,4 @@ def _digests(people: pa.Table, settings: Settings) -> pa.Array:
     if "unsure_org_ids" in people.column_names:
         unsure = np.asarray(pc.fill_null(pc.list_value_length(people.column("unsure_org_ids")), 0)) > 0
     digest = np.where(wants, people.column("digest_with_parent").to_numpy(), people.column("digest").to_numpy())
-    return pa.array(digest, pa.int64(), mask=unsure)
+    return pa.array(digest, pa.int64(), mask=unsure | (wants & contacts_rest))

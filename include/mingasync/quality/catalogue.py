@@ -175,6 +175,12 @@ RULES: tuple[Rule, ...] = (
         _STATUS,
         ("none", "critical", "The SIS sent no users.", "Share users in {sis}."),
         (
+            "parents_not_shared",
+            "error",
+            "Parents' contacts are switched on, and not one parent came: those that are here stay as they are.",
+            "Share parents and guardians in {sis}, with the students' agents, or turn off include_primary_parent_contact.",
+        ),
+        (
             "no_school",
             "warning",
             "No user is at a school: role and grade lists cannot be made, and what is set for single schools reaches nobody.",

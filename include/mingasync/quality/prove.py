@@ -74,7 +74,9 @@ def prove(
     # What came only in part, or is refused, is told as that and not as smaller.
     sizes = {name: rows for name, rows in (previous_rows or {}).items() if not _came_in_part(unproven.get(name))}
     open_ids = {name for name, why in unproven.items() if _came_in_part(why)} | set(bad)
-    for fault in whole_faults(frames, checks, night, sizes, known_until=known_until, open_ids=open_ids):
+    for fault in whole_faults(
+        frames, checks, night, sizes, known_until=known_until, open_ids=open_ids, contacts=standing.contacts
+    ):
         told = _issue(BY_ID[fault.rule], None, sis_name)
         issues.append(told | {"message": f"{told['message']} {fault.detail}".rstrip()})
     aside: list[tuple[str, str | None, str]] = []

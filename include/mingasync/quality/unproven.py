@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from include.mingasync.contacts import Contacts
 from include.mingasync.rosters.basis import borrowing, made_from, needed
 from include.mingasync.settings import ListKind, Settings
 
@@ -58,11 +59,12 @@ class Unproven:
 @dataclass(frozen=True)
 class Standing:
     """How far a pull can be relied on: why a collection proves nothing to be gone; which collections something switched on is
-    made from, with the switches; and how many classes need a course that did not come."""
+    made from, with the switches; how many classes need a course that did not come; and whether parents' contacts are wanted."""
 
     unproven: Mapping[str, Unproven] = field(default_factory=dict)
     needed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     borrowing: int = 0
+    contacts: bool = False
 
 
 def standing_of(
@@ -76,7 +78,7 @@ def standing_of(
     """How far a snapshot can be relied on before anything was made from it; schools that are gone show only later."""
     need = needed(settings, frames["classes"], frames["courses"])
     unproven = unproven_collections(snapshot, sizes, need, accept_smaller=accept_smaller)
-    return Standing(unproven, need, borrowing(settings, frames["classes"], frames["courses"]))
+    return Standing(unproven, need, borrowing(settings, frames["classes"], frames["courses"]), Contacts.of(settings).any)
 
 
 def unproven_collections(

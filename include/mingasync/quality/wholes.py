@@ -10,7 +10,7 @@ import pandas as pd
 
 from include.mingasync.quality.checks import Frames, day, lists, live
 from include.mingasync.rosters.grades import known_grade
-from include.mingasync.rosters.people import ROLE_OF, known_orgs
+from include.mingasync.rosters.people import ROLE_OF, any_parent, known_orgs
 
 #: What every record must have; one record may lack it, all of them may not.
 _NEEDED = {
@@ -43,10 +43,12 @@ def whole_faults(
     *,
     known_until: dt.date | None = None,
     open_ids: Container[str] = (),
+    contacts: bool = False,
 ) -> list[Fault]:
     """The rules about whole collections that are broken.
 
     ``open_ids``: the collections of which a part did not come or could not be read, so that what they are as wholes is open.
+    ``contacts``: parents' contacts are wanted.
     """
     faults = [Fault(f"{name}.none") for name in ("orgs", "users") if frames[name].empty]
     for name, frame in frames.items():
@@ -57,6 +59,8 @@ def whole_faults(
         before = previous_rows.get(name) or 0
         if before >= _ENOUGH and 2 * len(frame) < before:
             faults.append(Fault(f"{name}.halved", f"{len(frame)} now, {before} then."))
+    if contacts and "users" not in open_ids and len(frames["users"]) and not any_parent(frames["users"]):
+        faults.append(Fault("users.parents_not_shared"))
     if "orgs" not in open_ids:
         faults += _places(frames)
     if "academicSessions" not in open_ids:

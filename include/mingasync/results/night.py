@@ -161,7 +161,7 @@ def _causes(connection: psycopg.Connection[Any], run_no: int, district: str, sch
                select unnest(sourced_ids) from directory.people where district = %(district)s and school_ids @> array[%(school)s]
                union all
                select source_id from directory.user_lists where district = %(district)s and school_id = %(school)s))
-           group by severity, rule
+           group by severity, resource, rule
            order by array_position(array['critical', 'error', 'warning'], severity), 3 desc, rule""",
         {"run": run_no, "district": district, "school": school_id},
     ).fetchall()

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.mingasync.errors import SnapshotUnusable
-from include.mingasync.oneroster.decode import without_parents
 from include.mingasync.oneroster.records import COLUMNS
 
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ class Carried:
     unknown: Mapping[str, set[str]] = field(default_factory=dict)
 
 
-def carry(aside: Mapping[str, set[str]], earlier: Iterable[Snapshot | None], *, parents: bool) -> Carried:
+def carry(aside: Mapping[str, set[str]], earlier: Iterable[Snapshot | None]) -> Carried:
     """What is carried on of the records set aside tonight (sourcedIds per collection).
 
     ``earlier``: the snapshots that were loaded before, newest first; None for one that is not there any more. A record that the
-    newest does not have is new, and so is carried on as nothing. ``parents`` False leaves out what is kept of parents.
+    newest does not have is new, and so is carried on as nothing.
     """
     wanted = {name: {one for one in ids if one} for name, ids in aside.items() if name in COLUMNS}
     found: dict[str, list[pa.Table]] = {name: [] for name in wanted}
@@ -59,8 +58,6 @@ def carry(aside: Mapping[str, set[str]], earlier: Iterable[Snapshot | None], *, 
     if is_gap:
         unknown = {name: ids | wanted[name] for name, ids in unknown.items()}
     rows = {name: pa.concat_tables(tables) for name, tables in found.items() if tables}
-    if not parents and "users" in rows:
-        rows["users"] = _nothing_of_parents(rows["users"])
     return Carried(
         rows={name: table for name, table in rows.items() if table.num_rows},
         unknown={name: ids for name, ids in unknown.items() if ids},
@@ -84,17 +81,12 @@ def _in(snapshot: Snapshot, collection: str, ids: set[str]) -> _Said:
     table = snapshot.table(collection)
     rows = table.filter(pc.is_in(table.column("sourced_id"), values))
     rows = rows.filter(pc.invert(pc.is_in(rows.column("sourced_id"), pa.array(sorted(filter(None, bad)), pa.string()))))
-    derived = snapshot.read_json("derived") or {}
+    derived = snapshot.read_json("derived")
+    if derived is None:
+        raise SnapshotUnusable("what was made from it is not there any more")
     if "carried" not in derived:
         return _Said(rows, set(), ids & bad)
     if collection in derived["carried"]:
         kept = snapshot.read_table(f"derived_carried_{collection}")
         rows = pa.concat_tables([rows, kept.filter(pc.is_in(kept.column("sourced_id"), values)).cast(rows.schema)])
     return _Said(rows, ids & set(derived["unknown"].get(collection, ())), set())
-
-
-def _nothing_of_parents(users: pa.Table) -> pa.Table:
-    users = without_parents(users)
-    nobody = pa.array([[]] * users.num_rows, users.schema.field("agent_ids").type)
-    users = users.set_column(users.schema.get_field_index("agent_ids"), "agent_ids", nobody)
-    return users.set_column(users.schema.get_field_index("phone"), "phone", pa.nulls(users.num_rows, pa.string()))

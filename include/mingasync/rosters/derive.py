@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
+from include.mingasync.contacts import Contacts, without_unwanted
 from include.mingasync.district import District
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.rosters.basis import needed
@@ -18,7 +19,7 @@ from include.mingasync.rosters.dates import days
 from include.mingasync.rosters.frames import typed
 from include.mingasync.rosters.lists import LIST_COLUMNS, Rosters, lists_from
 from include.mingasync.rosters.people import COLUMNS as PEOPLE
-from include.mingasync.rosters.people import known_orgs, people_from
+from include.mingasync.rosters.people import any_parent, known_orgs, people_from
 from include.mingasync.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,9 +80,8 @@ def derive(
     """
     set_aside = snapshot.read_frame("set_aside")
     out = {name: set(set_aside.loc[set_aside["resource"] == name, "sourced_id"].dropna()) for name in COLUMNS}
-    schools = (None, *settings.schools)
-    parents = any(settings.for_school(school).include_primary_parent_contact for school in schools)
-    carried = carry(out, earlier, parents=parents)
+    contacts = Contacts.of(settings)
+    carried = _with_wanted_contacts(carry(out, earlier), snapshot, contacts)
     frames = {name: _in_force(snapshot, name, out[name], carried) for name in COLUMNS}
     rosters = Rosters(frames["orgs"], frames["academicSessions"], frames["courses"], frames["classes"], frames["enrollments"])
     people = people_from(frames["users"], rosters.orgs, district.schools, night=night)
@@ -114,11 +114,22 @@ def derive(
             "unknown_schools": sorted(carried.unknown.get("orgs", ())),
             "shared_schools": sorted(_active_schools(rosters.orgs)["sourced_id"]) + sorted(carried.unknown.get("orgs", ())),
             "needed": needed(settings, rosters.classes, rosters.courses),
+            # Without a single parent nobody's contact is known, and so none is gone.
+            "contacts_rest": contacts.any and not any_parent(frames["users"]),
             "carried": sorted(carried.rows),
             "unknown": {name: sorted(ids) for name, ids in carried.unknown.items()},
         },
     )
     return Sizes(len(people.present), len(people.gone), len(lists.lists), len(lists.members), lost_terms)
+
+
+def _with_wanted_contacts(carried: Carried, snapshot: Snapshot, wanted: Contacts) -> Carried:
+    """What is carried on, without what is kept of parents whose contact nobody wants any more."""
+    before = carried.rows.get("users")
+    if before is None or wanted.every:
+        return carried
+    kept = without_unwanted(before, snapshot.table("orgs"), wanted, snapshot.table("users", ["agent_ids"]))
+    return replace(carried, rows={**carried.rows, "users": kept})
 
 
 def _in_force(snapshot: Snapshot, collection: str, out: set[str], carried: Carried) -> pd.DataFrame:

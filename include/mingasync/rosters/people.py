@@ -143,6 +143,11 @@ def _periods(users: pd.DataFrame, night: dt.date) -> list[Sequence[str]]:
     return made
 
 
+def any_parent(users: pd.DataFrame) -> bool:
+    """Whether anybody came who is only a parent: without one the SIS does not share the contacts of students."""
+    return bool(_only_parents(users).any())
+
+
 def _only_parents(users: pd.DataFrame) -> pd.Series:
     return pd.Series(
         [len(roles) > 0 and all(str(role).lower() in PARENT_ROLES for role in roles) for roles in _lists(users["roles"])],

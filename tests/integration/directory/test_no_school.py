@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from tests.integration.directory.tasks import Tasks, every_list, oak
-from tests.integration.directory.world import Sis
+from tests.integration.directory.world import Sis, user
 
 
 def departments() -> Sis:
@@ -28,6 +30,8 @@ def one_org() -> Sis:
 @pytest.mark.parametrize("contacts", [False, True])
 def test_a_district_without_schools_lands_and_is_told_what_follows(sis: Sis, rule: str, contacts: bool, tasks: Tasks) -> None:
     tasks.directory.settings = every_list() | {"include_primary_parent_contact": contacts}
+    sis = copy.deepcopy(sis)
+    sis.users += [user("p1", "guardian", sis.users[0]["org_ids"])] * contacts
     for _ in range(2):
         told = tasks.night(sis)
         assert told.state == "success"

@@ -282,3 +282,25 @@ def test_a_school_that_the_district_takes_off_its_own_file_is_not_gone(tasks: Ta
     told = tasks.night(oak())
     assert "snapshot.unproven" not in told.rules("warning")
     assert tasks.directory.rows("select school_id from directory.schools") == [("S1",)]
+
+
+def test_contacts_stay_while_not_one_parent_comes_and_go_with_the_parent(tasks: Tasks) -> None:
+    tasks.directory.settings = everything_on(include_primary_parent_contact=True)
+    sis = oak()
+    for student, parent in (("s1", "p1"), ("s2", "p2")):
+        next(one for one in sis.users if one["sourced_id"] == student)["agent_ids"] = [parent]
+        sis.users.append(user(parent, "guardian", phone="555-0101"))
+    tasks.night(sis)
+    contacts = "select sourced_id, parent_email from directory.people where parent_email is not null order by 1"
+    both = [("s1", "p1@example.org"), ("s2", "p2@example.org")]
+    assert tasks.directory.rows(contacts) == both
+    for _ in range(2):
+        told = tasks.night(without(sis, "p1", "p2"))
+        assert tasks.directory.rows(contacts) == both
+        assert told.rules() == ["users.parents_not_shared"] and told.state == "completed_with_errors"
+    # The printed cure, either way.
+    assert tasks.night(without(sis, "p1")).state == "success"
+    assert tasks.directory.rows(contacts) == both[1:]
+    tasks.directory.settings["include_primary_parent_contact"] = False
+    assert tasks.night(without(sis, "p1", "p2")).state == "success"
+    assert tasks.directory.rows(contacts) == []

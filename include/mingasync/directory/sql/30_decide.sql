@@ -100,9 +100,9 @@ cross join lateral (select
     case when 'username' = any (pins.fields) then p.username else s.username end as username,
     case when 'identifier' = any (pins.fields) then p.identifier else s.identifier end as identifier,
     coalesce(several.grades, s.grades) as grades, coalesce(several.school_ids, s.school_ids) as school_ids,
-    case when h.parent_contact then s.parent_name else p.parent_name end as parent_name,
-    case when h.parent_contact then s.parent_email else p.parent_email end as parent_email,
-    case when h.parent_contact then s.parent_phone else p.parent_phone end as parent_phone
+    case when h.parent_contact and not %(contacts_rest)s then s.parent_name else p.parent_name end as parent_name,
+    case when h.parent_contact and not %(contacts_rest)s then s.parent_email else p.parent_email end as parent_email,
+    case when h.parent_contact and not %(contacts_rest)s then s.parent_phone else p.parent_phone end as parent_phone
 ) as w
 -- The row is settled by an update only if it then says all that the record says.
 cross join lateral (select
