@@ -32,8 +32,8 @@ status: ## say what runs, and on which ports
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m stack status; else echo "nothing was started here"; fi
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)/.browser ## run every test
-	@$(PYTHON) -m pytest
+test: $(VENV)/.dev $(VENV)/.browser ## run every test, a process per core; ARGS="-k leavers" runs some
+	@$(PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## check style and types

@@ -1,23 +1,51 @@
-"""What many tests share: one embedded PostgreSQL, and an empty database of it for each test that asks."""
+"""What many tests share: one embedded PostgreSQL per process, and a database of its own for each test that asks.
+
+Tests run in as many processes as there are cores. Those of one file stay together, because they may share what was slow to make;
+so do those that use a live stack.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from include.mingasync.directory import schema
 from stack.postgres import EmbeddedPostgres, embedded_postgres
 
 _numbers = itertools.count(1)
+_LIVE = ("tests/e2e/", "tests/integration/stack/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says which tests belong into one process, and lets the process with the live stack, which takes longest, begin with it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LIVE))
+    for item in items:
+        group = "live" if item.nodeid.startswith(_LIVE) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A real PostgreSQL server, started once for the whole test session."""
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A real PostgreSQL server, started once for the whole test session; its data lie in memory where there is enough of it."""
+    folder = Path(tempfile.mkdtemp(prefix="mingasync-tests-", dir=_roomy_memory()))
+    folder.chmod(0o711)  # for root the server runs as another user, who must reach its data
+    try:
+        with embedded_postgres(folder) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _roomy_memory() -> Path | None:
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 8 << 30 else None
 
 
 @pytest.fixture
@@ -28,3 +56,24 @@ def database(postgres: EmbeddedPostgres) -> Iterator[str]:
         connection.execute(f'create database "{name}" template template0')
         yield postgres.dsn(name)
         connection.execute(f'drop database "{name}" with (force)')
+
+
+@pytest.fixture(scope="session")
+def newest_schema(postgres: EmbeddedPostgres) -> str:
+    """The name of a database with the newest schema and no rows, to be copied: that is quicker than making the schema again."""
+    name = "newest_schema"
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template template0')
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        schema.bring_to_head(connection)
+    return name
+
+
+@pytest.fixture
+def made_database(postgres: EmbeddedPostgres, database: str, newest_schema: str) -> str:
+    """The DSN of the test's database, which now has the newest schema."""
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+        connection.execute(f'drop database "{name}"')
+        connection.execute(f'create database "{name}" template "{newest_schema}" strategy file_copy')
+    return database

@@ -16,7 +16,6 @@ import psycopg
 import pytest
 
 from include.mingasync.airflow_glue import context, undoing
-from include.mingasync.directory import schema
 from include.mingasync.district import find_district
 from include.mingasync.run import Kind, Run
 from include.rehearsal.mailsink import MailFolder, smtp_server
@@ -60,7 +59,7 @@ class Glue:
 
 
 @pytest.fixture
-def glue(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Glue]:
+def glue(made_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Glue]:
     """A district in whose tasks one may put oneself."""
     districts = tmp_path / "districts"
     districts.mkdir()
@@ -73,10 +72,14 @@ def glue(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     server = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(server))
     monkeypatch.setenv("AIRFLOW_CONN_ONEROSTER_OAK", json.dumps(SIS))
-    with psycopg.connect(database, autocommit=True) as connection, smtp_server(folder := MailFolder(tmp_path / "mails"), port):
-        schema.bring_to_head(connection)
+    with (
+        psycopg.connect(made_database, autocommit=True) as connection,
+        smtp_server(folder := MailFolder(tmp_path / "mails"), port),
+    ):
         at = dt.datetime.combine(NIGHT, dt.time(8), dt.UTC)
-        here = Glue(Directory(connection), database, folder, Run("oak", "scheduled__1", "nightly", at, NIGHT, send_email=True))
+        here = Glue(
+            Directory(connection), made_database, folder, Run("oak", "scheduled__1", "nightly", at, NIGHT, send_email=True)
+        )
 
         @contextmanager
         def directory() -> Iterator[Any]:

@@ -19,7 +19,6 @@ from psycopg.types.json import Jsonb
 
 from include.mingasync.console import access
 from include.mingasync.console.app import app
-from include.mingasync.directory import schema
 from include.mingasync.directory.counts import empty_counts
 
 NIGHT = dt.date(2026, 11, 24)
@@ -128,7 +127,6 @@ def empty(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.fixture
-def console(empty: Console) -> Console:
+def console(made_database: str, empty: Console) -> Console:
     """The console in front of a directory with the newest schema and no run."""
-    schema.bring_to_head(empty.connection)
     return empty

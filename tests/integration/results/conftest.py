@@ -7,16 +7,14 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from include.mingasync.directory import schema
 from include.mingasync.district import District
 from tests.integration.directory.world import Directory
 
 
 @pytest.fixture
-def directory(database: str) -> Iterator[Directory]:
+def directory(made_database: str) -> Iterator[Directory]:
     """A directory with the newest schema, every switch on and nobody in it."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        schema.bring_to_head(connection)
+    with psycopg.connect(made_database, autocommit=True) as connection:
         yield Directory(connection)
 
 
