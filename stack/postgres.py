@@ -295,13 +295,26 @@ def _serves(process: psutil.Process, data: Path) -> bool:
     return bool(command) and Path(command[0]).name == "postgres" and str(data) in command
 
 
+#: Waits for the end of its input, ends the server whose data are in "$1", and deletes them and its password.
+_AFTERWARDS = """
+cat > /dev/null
+server=$(head -n 1 "$1/postmaster.pid" 2> /dev/null) && kill -INT "$server"
+while [ -e "$1/postmaster.pid" ] && kill -0 "$server" 2> /dev/null; do sleep 0.1; done
+rm -rf "$1" "$2"
+"""
+
+
 @contextmanager
 def embedded_postgres(folder: Path, port: int | None = None) -> Iterator[EmbeddedPostgres]:
-    """A running server in a folder, ended and its data removed at the end of the block."""
+    """A running server in a folder, ended and its data removed at the end of the block, also when this process is killed."""
     server = EmbeddedPostgres(folder, port=port, durable=False)
     server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        server.remove()
+    # Its input ends when this process does, however that comes about.
+    command = ["/bin/sh", "-c", _AFTERWARDS, "sh", str(server.data), str(server.folder / "pgpassword")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/", start_new_session=True) as watcher:
+        try:
+            yield server
+        finally:
+            server.stop()
+            server.remove()
+            watcher.kill()

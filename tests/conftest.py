@@ -23,6 +23,7 @@ _numbers = itertools.count(1)
 _LIVE = ("tests/e2e/", "tests/integration/stack/")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests belong into one process, and lets the process with the live stack, which takes longest, begin with it."""
     items.sort(key=lambda item: not item.nodeid.startswith(_LIVE))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -13,7 +15,9 @@ import psycopg
 import pytest
 
 from stack import postgres as embedded
+from stack.home import REPOSITORY
 from stack.postgres import EmbeddedPostgres, embedded_postgres
+from tests.waiting import PATIENCE, until
 
 
 def test_speaks_postgresql_18(database: str) -> None:
@@ -54,6 +58,21 @@ def test_data_survive_a_stop_and_a_start(tmp_path: Path) -> None:
     finally:
         server.stop()
         server.remove()
+
+
+def test_nothing_is_left_of_a_server_whose_process_was_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from stack.postgres import embedded_postgres\n"
+        "with embedded_postgres(Path(sys.argv[1])) as server: print(server.pid, server.data, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as owner:
+        assert owner.stdout is not None
+        pid, data = owner.stdout.readline().split()
+        server = psutil.Process(int(pid))
+        owner.kill()
+    server.wait(PATIENCE)
+    until(lambda: not Path(data).exists() and not (tmp_path / "pgpassword").exists())
 
 
 def test_a_server_that_outlived_its_owner_is_replaced(tmp_path: Path) -> None:
