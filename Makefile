@@ -33,7 +33,7 @@ status: ## say what runs, and on which ports
 
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.browser ## run every test, a process per core; ARGS="-k leavers" runs some
-	@$(PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## check style and types

@@ -12,9 +12,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from include.mingasync.directory import schema
 from stack.postgres import EmbeddedPostgres, embedded_postgres
@@ -23,13 +25,19 @@ _numbers = itertools.count(1)
 _LIVE = ("tests/e2e/", "tests/integration/stack/")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which tests belong into one process, and lets the process with the live stack, which takes longest, begin with it."""
+    """Puts the tests of the live stack first: they wait more than they work, so another process works beside them."""
     items.sort(key=lambda item: not item.nodeid.startswith(_LIVE))
-    for item in items:
-        group = "live" if item.nodeid.startswith(_LIVE) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+class _ByFileOrStack(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return "live" if nodeid.startswith(_LIVE) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Who runs which tests, where there are several processes."""
+    return _ByFileOrStack(config, log)
 
 
 @pytest.fixture(scope="session")
