@@ -35,6 +35,10 @@ status: ## say what runs, and on which ports
 test: $(VENV)/.dev $(VENV)/.browser ## run every test, a process per core; ARGS="-k leavers" runs some
 	@$(PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder $(ARGS)
 
+.PHONY: simulate
+simulate: $(VENV)/.dev ## live through two thousand school years by seed, and look whether everything holds
+	@$(PYTHON) -m tests.simulation --seeds $(or $(SEEDS),0:2000)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## check style and types
 	@$(PYTHON) -m ruff check .
