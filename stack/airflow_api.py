@@ -10,7 +10,8 @@ import requests
 
 from stack.home import Home
 
-TIMEOUT = 30
+#: Seconds for one answer. A server that ended refuses at once; one that answers late runs on a machine that others keep busy.
+TIMEOUT = 300
 
 
 @dataclass
@@ -33,7 +34,7 @@ class AirflowApi:
     def healthy_parts(self) -> set[str]:
         """Which of api, scheduler, dag_processor and triggerer are healthy; none while nobody answers."""
         try:
-            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5)
+            answer = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=60)
             report = answer.json() if answer.ok else {}
         except (requests.RequestException, ValueError):
             return set()

@@ -13,7 +13,7 @@ import psycopg
 import requests
 
 from stack import lifecycle
-from stack.airflow_api import AirflowApi
+from stack.airflow_api import TIMEOUT, AirflowApi
 from stack.environment import database
 from stack.home import Home
 
@@ -62,7 +62,7 @@ def run_demo(home: Home, say: Say) -> list[Night]:
 def switch_night(home: Home, number: int) -> None:
     """Let the rehearsal district's SIS show its first or second night."""
     address = f"http://127.0.0.1:{home.ports['sis'].given}/rehearsal/night"
-    answer = requests.put(address, json={"night": number}, timeout=60, proxies={"http": ""})
+    answer = requests.put(address, json={"night": number}, timeout=TIMEOUT, proxies={"http": ""})
     if not answer.ok:
         raise DemoError(f"The rehearsal SIS answered {answer.status_code} to PUT {address}: {answer.text[:200]}")
 
@@ -198,6 +198,6 @@ def places(home: Home) -> list[str]:
 def _mails(home: Home) -> str:
     try:
         address = f"http://127.0.0.1:{home.ports['mails'].given}/mails.json"
-        return str(len(requests.get(address, timeout=10, proxies={"http": ""}).json()))
+        return str(len(requests.get(address, timeout=TIMEOUT, proxies={"http": ""}).json()))
     except (requests.RequestException, json.JSONDecodeError, TypeError):
         return "number not known"

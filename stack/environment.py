@@ -55,6 +55,7 @@ def _airflow(home: Home) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home.airflow),
         "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__DEFAULT_WRAP": "True",  # a sentence in a log is read whole
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(home.ports["airflow"].given),
         "AIRFLOW__API__SECRET_KEY": own.api_secret,

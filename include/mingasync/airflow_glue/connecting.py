@@ -7,7 +7,7 @@ import logging
 from airflow.sdk import get_current_context
 
 from include.mingasync.airflow_glue import context
-from include.mingasync.airflow_glue.nightly import in_plain_words
+from include.mingasync.airflow_glue.plain_words import in_plain_words
 from include.mingasync.district import find_district
 from include.mingasync.errors import MingaSyncError, SourceRefused
 

@@ -10,7 +10,7 @@ import fsspec
 import psycopg
 
 from include.mingasync.airflow_glue import context
-from include.mingasync.airflow_glue.nightly import in_plain_words
+from include.mingasync.airflow_glue.plain_words import in_plain_words
 from include.mingasync.district import District, Retention, district_files, read_districts, snapshot_days
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.retention import Kept, remove_old

@@ -10,21 +10,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include.mingasync.airflow_glue import context
+from include.mingasync.airflow_glue.plain_words import in_plain_words
 from include.mingasync.airflow_glue.reporting import report_counts, report_issues, report_night
 from include.mingasync.district import District
 from include.mingasync.errors import (
     CriticalData,
-    DirectoryRefused,
     LoadRefused,
     MailRefused,
     MingaSyncError,
     RunUndone,
     SnapshotUnusable,
-    SourceError,
-    SourceRefused,
 )
 from include.mingasync.run import Run, State
 
@@ -42,33 +40,6 @@ EXTRACTS: dict[str, list[str]] = {
     "users": ["users"],
     "enrollments": ["enrollments"],
 }
-
-
-@contextmanager
-def in_plain_words() -> Iterator[None]:
-    """Errors leave a task in words for people; one that trying again cannot mend fails the task at once."""
-    try:
-        yield
-    except SourceRefused as error:
-        raise AirflowFailException(str(error)) from None
-    except (SourceError, MailRefused) as error:
-        log.error("%s", error)
-        if context.nobody_can_answer():
-            raise AirflowFailException(str(error)) from None
-        raise
-    except MingaSyncError as error:
-        raise AirflowFailException(str(error)) from None
-    except psycopg.Error as error:
-        # What PostgreSQL says may quote the row, and rows are people: only the place and the code go into the log.
-        place = ".".join(filter(None, (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)))
-        refused = DirectoryRefused(
-            f"The directory's database refused a step (SQLSTATE {error.sqlstate or 'none: it cannot be reached'}"
-            f"{f', at {place}' if place else ''}). Nothing of this step was kept; it is tried again."
-        )
-        if context.nobody_can_answer():  # nor tries again
-            cure = ". Check the database and the Connection roster_db, then start the run anew."
-            raise AirflowFailException(str(refused).removesuffix("; it is tried again.") + cure) from None
-        raise refused from None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import get_current_context
 
 from include.mingasync.airflow_glue import context
-from include.mingasync.airflow_glue.nightly import in_plain_words
+from include.mingasync.airflow_glue.plain_words import in_plain_words
 from include.mingasync.district import find_district
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.numbers import told_number

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from include.mingasync.airflow_glue import context
-from include.mingasync.airflow_glue.nightly import in_plain_words
+from include.mingasync.airflow_glue.plain_words import in_plain_words
 from include.mingasync.district import District, read_districts
 from include.mingasync.errors import MailRefused, MingaSyncError, SettingsError
 from include.mingasync.run import Run
