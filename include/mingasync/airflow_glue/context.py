@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import BaseHook, Variable, get_current_context
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from include.mingasync.addresses import valid_address
 from include.mingasync.district import District, find_district
@@ -227,6 +227,15 @@ def states_of_tasks(running: Any = None) -> dict[str, str]:
     run_id = context["dag_run"].run_id
     states = context["ti"].get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])
     return {task: str(getattr(state, "value", state)) for task, state in states.get(run_id, {}).items()}
+
+
+def state_of_run(dag_id: str, run_id: str) -> str | None:
+    """The state that Airflow gives to a run of any DAG, None where it does not know the run or does not say."""
+    try:
+        state = get_current_context()["ti"].get_dagrun_state(dag_id=dag_id, run_id=run_id)
+    except AirflowRuntimeError:
+        return None
+    return str(getattr(state, "value", state))
 
 
 def nobody_can_answer() -> bool:

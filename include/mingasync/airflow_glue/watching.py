@@ -50,8 +50,11 @@ def watch() -> dict[str, int]:
 
 def _look(connection: psycopg.Connection[Any], districts: list[District], now: dt.datetime) -> tuple[int, _Post]:
     """How many districts are late, and what became of the mails."""
+    from include.mingasync.airflow_glue.ended_outside import close_what_ended
     from include.mingasync.results.lateness import how_late
 
+    for district in districts:
+        close_what_ended(connection, district)
     settings = {district.slug: _settings(district) for district in districts}
     late = [one for district in districts if (one := how_late(connection, district, settings[district.slug], now))]
     post = _Post(connection, now)

@@ -200,6 +200,34 @@ def going_on(connection: Connection, district: str) -> list[str]:
     return [row[0] for row in connection.execute(query, (district,))]
 
 
+def still_open(connection: Connection, district: str) -> list[Run]:
+    """The district's runs that nobody has closed, the oldest first; who is mailed of a night is mailed of these too."""
+    rows = connection.execute(
+        """select run_id, kind, logical_date, night from directory.sync_runs
+           where district = %s and finished_at is null and undone_at is null order by run_no""",
+        (district,),
+    )
+    return [Run(district, run_id, kind, at, night, kind in ("nightly", "backfill")) for run_id, kind, at, night in rows]
+
+
+def close_ended(connection: Connection, run: Run, *, loaded: str, not_loaded: str) -> bool:
+    """Whether the run was still open, and is closed as failed now, with its counts and the reason that fits."""
+    from include.mingasync.directory.counts import count_run
+
+    with connection.transaction():
+        row = connection.execute(
+            """select run_no, loaded_at is not null from directory.sync_runs
+               where district = %s and run_id = %s and finished_at is null for update""",
+            (run.district, run.run_id),
+        ).fetchone()
+        if row is None:
+            return False
+        number, has_loaded = row
+        note(connection, number, counts=count_run(connection, number), answer_until=None)
+        finish_run(connection, number, "failed", loaded if has_loaded else not_loaded)
+    return True
+
+
 def refuse_outdated(connection: Connection, run_no: int) -> None:
     """Nothing while the run may still be loaded; LoadRefused in words once a run was loaded that its data would undo.
 

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from include.mingasync.airflow_glue import context, watching
 from include.mingasync.errors import DirectoryRefused, MailRefused
 from include.rehearsal.mailsink import MailFolder, smtp_server
-from tests.integration.directory.world import Directory, Sis, user
+from tests.integration.directory.world import NIGHT, Directory, Sis, user
 from tests.integration.rehearsal.test_server import free_port
 
 OAK = """
@@ -60,6 +60,7 @@ def sent(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(context, "settings_text", lambda district: '{"automatic_rostering": true}')
     monkeypatch.setattr(context, "links", lambda district, run: {"results": f"https://air/{run.run_id}", "run": "https://air"})
     monkeypatch.setattr(context, "nobody_can_answer", lambda: False)
+    monkeypatch.setattr(context, "state_of_run", lambda dag_id, run_id: None)
 
     @contextmanager
     def here() -> Iterator[Any]:
@@ -82,6 +83,31 @@ def test_support_and_contact_are_told_once(sent: Mails) -> None:
     assert [to for _, to in sent] == [["help@example.org"], ["sam@example.org"]]
     assert watching.watch() == {"late": 1, "mails": 0}
     assert len(list(sent)) == 2
+
+
+@pytest.mark.parametrize(("state", "closed"), [("failed", True), ("success", True), ("running", False), (None, False)])
+def test_a_night_that_airflow_ended_is_closed_and_mailed(
+    sent: Mails, directory: Directory, monkeypatch: pytest.MonkeyPatch, state: str | None, closed: bool
+) -> None:
+    """What goes on, or is not known to Airflow, stays open; whoever was loaded stays."""
+    monkeypatch.setattr(context, "state_of_run", lambda dag_id, run_id: state if dag_id == "mingasync_oak" else None)
+    directory.settings |= {"results_email": {"enabled": True, "recipients": ["kim@example.org"]}}
+    directory.night(Sis(users=[user("u1"), user("u2")]), run_id="ended", night=NIGHT + dt.timedelta(days=1))
+    directory.do("update directory.sync_runs set settings = %s where run_id = 'ended'", Jsonb(directory.settings))
+    watching.watch()
+    watching.watch()
+    ((now, reason, counts),) = directory.rows("select state, reason, counts from directory.sync_runs where run_id = 'ended'")
+    mails = [mail for mail in sent.about("Oak Valley") if mail["To"] == "kim@example.org"]
+    if closed:
+        assert now == "failed" and counts["people"]["student"]["created"] == 1
+        assert reason.startswith(
+            "The run was ended in Airflow before it could say how it went. What it had loaded is in the directory"
+        )
+        (mail,) = mails
+        assert "ended in Airflow" in mail.get_body(("plain",)).get_content()
+    else:
+        assert (now, reason, mails) == ("running", None, [])
+    assert directory.value("select count(*) from directory.people where status = 'active'") == 2
 
 
 def test_a_directory_that_is_away_is_told_to_support_once_a_day(
