@@ -19,8 +19,18 @@ from tests.unit.results.nights import NIGHTS
 
 _WIDTHS = (375, 1280)
 _LEAST_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
+_LEAST_FONT = 11
 _STICKS_OUT = """() => [...document.querySelectorAll('.card')].some(card => [...card.querySelectorAll('*')].some(one =>
   one.getBoundingClientRect().right > card.getBoundingClientRect().right || one.scrollWidth > one.clientWidth + 1 && one.clientWidth))"""
+#: The heads of a table that overlap or touch, by their words as they are drawn; a head stands in the first row or the first column.
+_TOUCHING = """() => [...document.querySelectorAll('table')].flatMap(table => {
+  const heads = [...table.querySelectorAll('th, td:first-child')].map(cell => {
+    const range = document.createRange(); range.selectNodeContents(cell);
+    return [cell.innerText, range.getBoundingClientRect()]; });
+  return heads.flatMap(([one, a], i) => heads.slice(i + 1).filter(([, b]) =>
+    a.left < b.right + 3 && b.left < a.right + 3 && a.top < b.bottom && b.top < a.bottom).map(([other]) => one + '/' + other)); })"""
+#: The smallest text of a table.
+_SMALLEST = "() => Math.min(99, ...[...document.querySelectorAll('th, td')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
 #: The least contrast of any text on the page against the background it stands on; zeros are meant to step back.
 _CONTRAST = """() => {
   const parts = c => c.match(/[\\d.]+/g).map(Number);
@@ -41,6 +51,10 @@ def look(page: Page, name: str, width: int, verdict: str, *, cards: bool) -> Non
         raise AssertionError(f"{name} is wider than {width} pixels")
     if cards and page.evaluate(_STICKS_OUT):
         raise AssertionError(f"{name} has a table or a text that sticks out of its card at {width} pixels")
+    if touching := page.evaluate(_TOUCHING):
+        raise AssertionError(f"{name} has heads that touch at {width} pixels: {', '.join(touching)}")
+    if (smallest := page.evaluate(_SMALLEST)) < _LEAST_FONT:
+        raise AssertionError(f"{name} has text of {smallest} pixels in a table at {width} pixels")
     first = page.evaluate("document.body.innerText.trim().split('\\n')[0]")
     if first != verdict:
         raise AssertionError(f"{name} begins with '{first}', not with its verdict")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from include.mingasync.addresses import valid_address
+from include.mingasync.results.left_alone import sentences
 from include.mingasync.results.night import Night
 from include.mingasync.results.numbers import told_number
 
@@ -36,25 +37,10 @@ _ANSWERS = {
 }
 _LISTS = {"class": "Class", "role": "Role", "grade": "Grade", "subject": "Subject", "teacher": "Teacher"}
 _LINKS = {"results": "All details", "run": "The run in Airflow"}
-#: Counts of people that a night left as they were, in words for one and for many.
-_LEFT_ALONE = {
-    "update_suppressed": (
-        "person differs in the SIS and was left as is: auto update is off for the role.",
-        "people differ in the SIS and were left as they are: auto update is off for their role.",
-    ),
-    "archive_suppressed": (
-        "person is gone from the SIS and stays active: archive is off for the role.",
-        "people are gone from the SIS and stay active: archive is off for their role.",
-    ),
-    "archive_held": (
-        "archive is held by the safety limits; this person stays active.",
-        "archives are held by the safety limits; these people stay active.",
-    ),
-    "skipped": (
-        "SIS record was skipped: excluded from the sync by hand, or of a role that is not rostered.",
-        "SIS records were skipped: excluded from the sync by hand, or of a role that is not rostered.",
-    ),
-}
+#: How many causes a mail tells; the run's page has them all.
+_MOST_CAUSES = 8
+#: Counts of people that a night left as they were.
+_LEFT_ALONE = ("update_suppressed", "archive_suppressed", "archive_held", "skipped")
 
 
 @dataclass(frozen=True)
@@ -89,6 +75,8 @@ def compose(night: Night) -> Mail:
         # Of a night that counted nothing there is no table of zeros to show.
         "is_counted": bool(_changes(night)) or night.state not in ("failed", "superseded", "skipped"),
         "until": f"{night.answer_until:%Y-%m-%d %H:%M %Z}" if night.answer_until else "",
+        "causes": night.causes[:_MOST_CAUSES],
+        "more": _more(len(night.causes) - _MOST_CAUSES, night.links),
         "unchanged": what_was_not_changed(night),
         "people": [(title, _people_row(night.counts["people"][role])) for role, title in _ROLES.items()],
         "held": [(group, _NOUNS[group["role"]][1]) for group in night.held],
@@ -192,6 +180,14 @@ def sentence(night: Night) -> str:
     return f"{moves} {night.reason}" if night.reason else moves
 
 
+def _more(number: int, links: Mapping[str, str]) -> str:
+    """That there are more causes than the mail tells, and where they stand; empty when there are not."""
+    if number < 1:
+        return ""
+    where = _LINKS["results"] if "results" in links else "directory.sync_issues"
+    return f"{told_number(number, 'more cause')}: see {where}."
+
+
 def _is_anything_left_alone(night: Night) -> bool:
     """Whether anything here differs from the SIS, or may."""
     suppressed = night.counts["memberships"].get("suppressed", 0)
@@ -216,10 +212,7 @@ def what_was_not_changed(night: Night) -> list[str]:
         )
     elif night.state == "failed" and not _changes(night):
         told.append("Nothing was changed: people, lists and access are as they were the night before.")
-    for key, (one, many) in _LEFT_ALONE.items():
-        if number := _total(night, key):
-            told.append(f"{number} {one if number == 1 else many}")
-    return told
+    return [*told, *sentences({key: _total(night, key) for key in _LEFT_ALONE}, night.left_alone)]
 
 
 def render(template: str, values: dict[str, Any]) -> str:

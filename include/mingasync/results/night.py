@@ -13,6 +13,7 @@ import psycopg
 from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.attachment import Attachment, attachment
+from include.mingasync.results.left_alone import LeftAlone, left_alone
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,15 @@ class Cause:
     message: str
     fix: str
     sourced_ids: tuple[str, ...]
+    #: whether message and cure are those of one of the issues, and the others have their own
+    is_one_of: bool = False
 
     @property
     def told(self) -> str:
-        """What is wrong, the number first; a warning's message counts its records itself."""
-        return self.message if self.severity != "error" else f"{self.number} x {self.message}"
+        """What is wrong, the number first; a warning that stands alone counts its records itself."""
+        if self.is_one_of:
+            return f"{self.number} x, such as: {self.message}"
+        return f"{self.number} x {self.message}" if self.severity == "error" or self.number > 1 else self.message
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Night:
     trend: Mapping[str, int] | None = None
     #: whether the counts tell what was changed; False where the directory could not be asked
     is_known: bool = True
+    #: how many people were left as they were, by what was not done and why
+    left_alone: LeftAlone = field(default_factory=dict)
     #: every change with names; None unless the district asked for it
     attachment: Attachment | None = None
 
@@ -112,6 +119,7 @@ def read_night(
         answer=answer,
         undone_by=undone_by,
         trend=_trend(connection, run_no),
+        left_alone=left_alone(connection, run_no, school_id),
         attachment=attachment(connection, district.slug, run_id, night, school_id) if attach_changes else None,
     )
     if school_id is None:
@@ -154,8 +162,11 @@ def _trend(connection: psycopg.Connection[Any], run_no: int) -> Mapping[str, int
 def _causes(connection: psycopg.Connection[Any], run_no: int, district: str, school_id: str | None) -> tuple[Cause, ...]:
     """The causes of a run; of a school only those whose record is one of its people, classes or lists here."""
     rows = connection.execute(
-        """select severity, rule, count(*), min(message), min(fix),
-                  (array_agg(sourced_id order by sourced_id) filter (where sourced_id is not null))[1:5]
+        """select severity, rule, count(*),
+                  (array_agg(message order by sourced_id, message, fix))[1],
+                  (array_agg(fix order by sourced_id, message, fix))[1],
+                  (array_agg(sourced_id order by sourced_id) filter (where sourced_id is not null))[1:5],
+                  count(distinct (message, fix)) > 1
            from directory.sync_issues
            where run_no = %(run)s and (%(school)s::text is null or sourced_id in (
                select unnest(sourced_ids) from directory.people where district = %(district)s and school_ids @> array[%(school)s]
@@ -166,6 +177,6 @@ def _causes(connection: psycopg.Connection[Any], run_no: int, district: str, sch
         {"run": run_no, "district": district, "school": school_id},
     ).fetchall()
     return tuple(
-        Cause(severity, rule, number, message, fix, tuple(sourced_ids or ()))
-        for severity, rule, number, message, fix, sourced_ids in rows
+        Cause(severity, rule, number, message, fix, tuple(sourced_ids or ()), is_one_of)
+        for severity, rule, number, message, fix, sourced_ids, is_one_of in rows
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from include.mingasync.directory import issues, runs
 from include.mingasync.directory.archive import approve, archive, ask, reject
 from include.mingasync.district import District
 from include.mingasync.errors import MingaSyncError
-from include.mingasync.results.mail import compose
+from include.mingasync.results.mail import compose, what_was_not_changed
 from include.mingasync.results.night import Night, read_night
 from include.mingasync.run import Run
 from tests.integration.directory.world import NIGHT, Directory, Sis, enrollment, everything_on, klass, school, user
@@ -186,3 +187,52 @@ def test_a_run_that_failed_before_it_counted_still_has_a_mail(directory: Directo
 def test_a_run_that_is_not_there_is_named(directory: Directory, oak: District) -> None:
     with pytest.raises(MingaSyncError, match="Oak Valley has no run r9 in its history"):
         read_night(directory.connection, oak, "r9")
+
+
+LEFT_ALONE = "person differs in the SIS and was left as is", "person is gone from the SIS and stays active"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"safety": {"absent_nights": 2}}, [f"1 {LEFT_ALONE[1]}: not missing for enough nights running yet (setting safety.absent_nights)."]),
+        (
+            {"quiet": [{"from": "2026-11-20", "to": "2026-11-30", "mode": "additions_only"}]},
+            [f"1 {one}: tonight only additions are made (setting quiet)." for one in LEFT_ALONE],
+        ),
+        (
+            {"roles": {"student": {"roster": True}}},
+            [f"1 {LEFT_ALONE[0]}: auto update is off for the role.", f"1 {LEFT_ALONE[1]}: archive is off for the role."],
+        ),
+    ],
+)  # fmt: skip
+def test_what_was_left_alone_is_told_with_its_cause(
+    settings: dict[str, Any], told: list[str], directory: Directory, oak: District
+) -> None:
+    directory.night(Sis(users=[user("u1"), user("u2"), user("u3"), user("u4")]), run_id="first")
+    directory.do("select directory.set_include_in_sync(person_id, false) from directory.people where sourced_id = 'u4'")
+    directory.settings = everything_on(**settings)
+    away = {"role_begin_dates": ["2027-01-04"]}
+    directory.night(Sis(users=[user("u1", family_name="Else"), user("u3", **away), user("u4")]), run_id="second")
+    finished(directory, "second")
+    for school_id in (None, "S1"):
+        night = read_night(directory.connection, oak, "second", school_id=school_id)
+        skipped = [
+            "1 SIS record was skipped: excluded from the sync by hand.",
+            "1 SIS record was skipped: the role begins later.",
+        ]
+        assert what_was_not_changed(night) == [*told, *skipped]
+
+
+def test_issues_of_one_rule_with_cures_of_their_own_are_told_by_one_of_them_whole(directory: Directory, oak: District) -> None:
+    directory.night(Sis(users=[user("u1")]), run_id="first")
+    number = directory.value("select run_no from directory.sync_runs where run_id = 'first'")
+    found = [
+        ("warning", "users", one, "users.sourced_id_changed", f"Person {no}.", f"Confirm {no}.")
+        for one, no in (("a", 9), ("b", 10))
+    ]
+    run = Run("oak", "first", "nightly", dt.datetime.now(dt.UTC), NIGHT)
+    columns = ["severity", "resource", "sourced_id", "rule", "message", "fix"]
+    issues.replace(directory.connection, run, number, "validate", pd.DataFrame(found, columns=columns).astype("string"))
+    (cause,) = read_night(directory.connection, oak, "first").causes
+    assert (cause.told, cause.fix) == ("2 x, such as: Person 9.", "Confirm 9.")

@@ -41,6 +41,20 @@ BAD_CLASS = Cause(
 )
 HELD = ({"school_id": "S1", "school": "North High", "role": "student", "people": 112, "of": 400},)
 
+MANY_CAUSES = tuple(
+    Cause(
+        "error" if one < 6 else "warning",
+        f"users.rule_{one}",
+        48,
+        "Person 4711 seems to have the new sourcedId 0f8fad5b-d9cb-469f-a165-70867728950e; nothing was created, changed or archived for them.",
+        "Confirm: select directory.relink(4711, '0f8fad5b-d9cb-469f-a165-70867728950e'). Somebody else: select "
+        "directory.refuse_relink(4711, '0f8fad5b-d9cb-469f-a165-70867728950e').",
+        ("0f8fad5b-d9cb-469f-a165-70867728950e",),
+        is_one_of=True,
+    )
+    for one in range(9)
+)
+
 ODD_YEAR = Cause(
     "warning",
     "academicSessions.over",
@@ -79,6 +93,35 @@ NIGHTS: dict[str, Night] = {
         "3 records were set aside or could not be used; see the issues.",
         people={"created": 4, "update_suppressed": 6, "archive_suppressed": 2, "skipped": 1},
         causes=(BAD_CLASS,),
+    ),
+    "many issues": night(
+        "completed_with_errors",
+        "61 records were set aside or could not be used; see the issues.",
+        people={"created": 1204, "updated": 12031, "archived": 310, "update_suppressed": 1006, "skipped": 61},
+        lists={"created": 1210, "updated": 4410, "deactivated": 1021, "unchanged": 20345},
+        moves={"added": 120_331, "removed": 4_120},
+        causes=(BAD_CLASS, *MANY_CAUSES, ODD_YEAR),
+        trend={"new": 12, "still": 49, "fixed": 3},
+        left_alone={
+            ("update_suppressed", "auto_update_off"): 1006,
+            ("skipped", "excluded"): 12,
+            ("skipped", "sourced_id_changed"): 48,
+            ("skipped", "match_contradicts"): 1,
+        },
+    ),
+    "absent nights": night("success", people={"archive_suppressed": 3}, left_alone={("archive_suppressed", "absent_nights"): 3}),
+    "additions only": night(
+        "success",
+        people={"created": 2, "update_suppressed": 40, "archive_suppressed": 1},
+        left_alone={("update_suppressed", "quiet"): 40, ("archive_suppressed", "quiet"): 1},
+    ),
+    "partly approved": night(
+        "held",
+        "12 archives were rejected; these people stay active.",
+        answered_by="kim",
+        answer="partly",
+        people={"archived": 112, "archive_held": 12},
+        held=({"school_id": "S2", "school": "South High", "role": "teacher", "people": 12, "of": 40},),
     ),
     "failed at extraction": night("failed", "The SIS refused the request for users (HTTP 403).", finished_at=None),
     "superseded": night("superseded", "The night of 2026-11-25 was loaded already.", kind="backfill"),

@@ -22,6 +22,10 @@ VERDICTS = {
     "approved": "All good",
     "undone": "Undone",
     "completed with errors": "Done, with problems",
+    "many issues": "Done, with problems",
+    "absent nights": "All good",
+    "additions only": "All good",
+    "partly approved": "Archives held back",
     "failed at extraction": "Failed",
     "superseded": "Not needed",
 }
@@ -205,6 +209,30 @@ def test_a_night_with_errors_names_cause_cure_and_what_was_left_alone() -> None:
     ):
         assert told in words
     assert "held back 8, skipped 1" in mail.text
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("absent nights", "3 people are gone from the SIS and stay active: not missing for enough nights running yet"),
+        ("additions only", "40 people differ in the SIS and were left as they are: tonight only additions are made"),
+        ("additions only", "1 person is gone from the SIS and stays active: tonight only additions are made"),
+        ("many issues", "1,006 people differ in the SIS and were left as they are: auto update is off for their role."),
+        ("many issues", "12 SIS records were skipped: excluded from the sync by hand."),
+        ("many issues", "49 SIS records were skipped: it is not certain who they are, see What to fix."),
+    ],
+)
+def test_what_was_left_alone_is_told_with_its_true_cause(name: str, told: str) -> None:
+    mail = compose(NIGHTS[name])
+    for part in (mail.text, " ".join(Words(mail.html).words)):
+        assert told in " ".join(part.split()) and "archive is off" not in part
+
+
+def test_causes_beyond_the_eighth_are_counted_and_one_of_many_issues_is_told_as_one_of_them() -> None:
+    mail = compose(NIGHTS["many issues"])
+    for part in (mail.text, " ".join(Words(mail.html).words)):
+        words = " ".join(part.split())
+        assert words.count("48 x, such as: Person 4711") == 7 and "3 more causes: see All details." in words
 
 
 def test_a_failed_night_says_why_and_that_nothing_was_changed() -> None:
