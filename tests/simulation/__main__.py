@@ -67,6 +67,9 @@ def main() -> int:
                 with a_place(address, "alone") as connection:
                     return _told(connection, folder, steps, shortest=asked.steps is None)
             first, last = map(int, asked.seeds.split(":"))
+            # The schema's roles are of the whole server: two places that make them at once would get into each other's way.
+            with a_place(address, "first"):
+                pass
             parts = [range(first + part, last, asked.processes) for part in range(asked.processes)]
             with ProcessPoolExecutor(asked.processes) as pool:
                 found = pool.map(
