@@ -81,6 +81,11 @@ def cure_of(error: ValidationError, model: type[BaseModel]) -> str:
 
     Values are left out, since a wrong key may hold an address or a secret.
     """
+    return " ".join(sentence for _, sentence in cures_of(error, model))
+
+
+def cures_of(error: ValidationError, model: type[BaseModel]) -> list[tuple[tuple[str | int, ...], str]]:
+    """The sentences of ``cure_of``, each with the place of its fault."""
     sentences = []
     for fault in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in fault["loc"])
@@ -94,10 +99,11 @@ def cure_of(error: ValidationError, model: type[BaseModel]) -> str:
             known = [field.alias or name for name, field in fields.items() if name != "slug"]
             close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known) or 'none'}."
-            sentences.append(f"key '{place}' is unknown; {hint}")
+            sentence = f"key '{place}' is unknown; {hint}"
         elif fault["type"] == "missing":
-            sentences.append(f"key '{place}' is missing; add it.")
+            sentence = f"key '{place}' is missing; add it."
         else:
             rule = re.sub(r"^Value error, ", "", fault["msg"])
-            sentences.append(f"key '{place or 'the whole'}': {rule}.")
-    return " ".join(sentences)
+            sentence = f"key '{place or 'the whole'}': {rule}."
+        sentences.append((fault["loc"], sentence))
+    return sentences

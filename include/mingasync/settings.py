@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from include.mingasync.addresses import valid_address
-from include.mingasync.errors import SettingsError, cure_of
+from include.mingasync.errors import SettingsError, cure_of, cures_of
 
 Role = Literal["student", "teacher", "staff", "admin"]
 ROLES: tuple[Role, ...] = ("student", "teacher", "staff", "admin")
@@ -139,6 +139,26 @@ def useless_recipients(settings: Settings) -> tuple[str, ...]:
         if "recipients" in override.get("results_email", {}):
             lists[f"schools.{school_id}.results_email.recipients"] = settings.for_school(school_id).results_email.recipients
     return tuple(f"{key}[{at}]" for key, every in lists.items() for at, one in enumerate(every) if valid_address(one) is None)
+
+
+def faults_in(content: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
+    """What a run would refuse in the content of a settings Variable: each place with the run's own sentence."""
+    own = {key: value for key, value in content.items() if key != "schools"}
+    try:
+        base = Settings.model_validate(own).model_dump(include=set(SchoolSettings.model_fields), by_alias=True)
+        Settings.model_validate(content)
+    except ValidationError as error:
+        return cures_of(error, Settings)
+    except SettingsError:
+        pass
+    faults: list[tuple[tuple[str | int, ...], str]] = []
+    for school_id, override in content.get("schools", {}).items():
+        try:
+            SchoolSettings.model_validate(_merged(base, override))
+        except ValidationError as error:
+            found = cures_of(error, SchoolSettings)
+            faults += [(("schools", school_id, *place), f"schools.{school_id}: {sentence}") for place, sentence in found]
+    return faults
 
 
 def _merged(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:

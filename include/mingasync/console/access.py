@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
@@ -42,6 +43,27 @@ def readable_district(slug: str, readable: Readable) -> str:
 
 
 DistrictSlug = Annotated[str, Depends(readable_district)]
+
+
+def may_edit(user: Any, slug: str) -> bool:
+    """Whether somebody may edit a district's DAG, and so act for the district and see its people's names."""
+    details = DagDetails(id=f"{_PREFIX}{slug}")
+    return bool(get_auth_manager().is_authorized_dag(method="PUT", user=user, details=details))
+
+
+def editable_district(slug: DistrictSlug, user: GetUserDep) -> str:
+    """The slug in the path; 403 when its DAG may not be edited."""
+    if not may_edit(user, slug):
+        raise HTTPException(403, "You may look at this district and not change it. Nothing was changed.")
+    return slug
+
+
+EditableSlug = Annotated[str, Depends(editable_district)]
+
+
+def name_of(user: Any) -> str:
+    """What Airflow calls somebody, for the audit."""
+    return str(user.get_name())
 
 
 def from_our_own_pages(request: Request) -> None:

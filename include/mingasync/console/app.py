@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from include.mingasync.console import settings_pages
 from include.mingasync.console.access import from_our_own_pages
 from include.mingasync.console.pages import router
 from include.mingasync.console.reading import Unreadable
@@ -39,7 +40,8 @@ app = FastAPI(
     redirect_slashes=False,
     dependencies=[Depends(get_user), Depends(from_our_own_pages)],
 )
-app.include_router(router)
+app.include_router(settings_pages.router)
+app.include_router(router)  # the last, since its last route takes every address
 
 
 @app.middleware("http")

@@ -1,4 +1,4 @@
-"""Reads the directory for the console: the statements of ``sql/``, in one read-only transaction per page."""
+"""The directory as the console reads it: the statements of ``sql/``, in one read-only transaction per page; and as it writes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import errors
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
-from include.mingasync.errors import MingaSyncError
+from include.mingasync.directory import schema
+from include.mingasync.errors import MingaSyncError, SchemaRefused
 
 CONNECTION = "roster_db"
 Row = dict[str, Any]
@@ -65,6 +66,18 @@ def _connect() -> psycopg.Connection[Any]:
 @contextmanager
 def directory() -> Iterator[Directory]:
     """The directory as it stands at one moment; Unreadable says why when it cannot be read."""
+    with _connected() as connection:
+        connection.read_only = True
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute(f"set local statement_timeout = '{_SECONDS_TO_ANSWER}s'")
+        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all.
+        # No object that another role made in the schema public is called in place of PostgreSQL's own.
+        connection.execute("set local row_security = off; set local search_path = pg_catalog, pg_temp")
+        yield Directory(connection)
+
+
+@contextmanager
+def _connected() -> Iterator[psycopg.Connection[Any]]:
     try:
         connection = _connect()
     except AirflowNotFoundException:
@@ -78,17 +91,26 @@ def directory() -> Iterator[Directory]:
             f"Check that PostgreSQL runs and that the Connection '{CONNECTION}' names the right one.",
         ) from error
     try:
-        connection.read_only = True
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.execute(f"set local statement_timeout = '{_SECONDS_TO_ANSWER}s'")
-        # A user whom row-level security holds back is told so, and never shown a part of the directory as if it were all.
-        # No object that another role made in the schema public is called in place of PostgreSQL's own.
-        connection.execute("set local row_security = off; set local search_path = pg_catalog, pg_temp")
-        yield Directory(connection)
+        yield connection
     except psycopg.Error as error:
         raise _refused(error) from error
+    except SchemaRefused as error:
+        raise Unreadable("The directory's schema does not fit this console.", str(error)) from error
     finally:
         connection.close()
+
+
+@contextmanager
+def writing() -> Iterator[psycopg.Connection[Any]]:
+    """A connection that writes, statement by statement; the schema is made first where it is not there or is old."""
+    with _connected() as connection:
+        connection.autocommit = True
+        # While a run holds the district, a person is told so rather than left to wait.
+        connection.execute(f"set statement_timeout = '{_SECONDS_TO_ANSWER}s'; set lock_timeout = '{_SECONDS_TO_CONNECT}s'")
+        connection.execute("set row_security = off; set search_path = pg_catalog, pg_temp")
+        connection.row_factory = tuple_row
+        schema.bring_to_head(connection)
+        yield connection
 
 
 def _refused(error: psycopg.Error) -> Unreadable:
@@ -101,6 +123,11 @@ def _refused(error: psycopg.Error) -> Unreadable:
         return Unreadable(
             f"The user of the Connection '{CONNECTION}' may not read the directory.",
             "Let the Connection name the owner of the schema 'directory', or let an administrator grant that owner to its user.",
+        )
+    if isinstance(error, errors.LockNotAvailable):
+        return Unreadable(
+            "A run of this district is writing its results now.",
+            "Try again when it is done. Nothing was changed.",
         )
     if isinstance(error, errors.QueryCanceled):
         return Unreadable(

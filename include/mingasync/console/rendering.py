@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from include.mingasync.console import words
+from include.mingasync.console.fields import as_typed
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -28,6 +29,8 @@ _templates.filters |= {
     "number": words.number,
     "plain": words.plain,
     "kind": lambda kind: words.KINDS.get(kind, words.plain(kind)),
+    "day": lambda date: f"{date.day} {date:%b %Y}",
+    "typed": as_typed,
     "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
 }
 

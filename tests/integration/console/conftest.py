@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,17 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy
 from airflow.api_fastapi.core_api.security import get_user
+from airflow.models.base import Base
+from airflow.models.team import Team
+from airflow.models.variable import Variable
 from fastapi.testclient import TestClient
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
+from sqlalchemy.orm import Session
 
-from include.mingasync.console import access
+from include.mingasync.console import access, variables
 from include.mingasync.console.app import app
 from include.mingasync.directory.counts import empty_counts
 
@@ -48,12 +54,38 @@ class Console:
     browser: TestClient
     connection: psycopg.Connection[Any]
     readable: set[str] = field(default_factory=set)
+    editable: set[str] = field(default_factory=set)
+    metastore: sqlalchemy.Engine | None = None
 
     def page(self, path: str, status: int = 200) -> str:
         """What a page says."""
         answer = self.browser.get(path, headers={"accept": "text/html"})
         assert answer.status_code == status, answer.text
         return str(answer.text)
+
+    @property
+    def stored(self) -> str | None:
+        """The settings Variable of oak in Airflow's own database, as text."""
+        assert self.metastore is not None
+        with Session(self.metastore) as session:
+            found = session.scalar(sqlalchemy.select(Variable).where(Variable.key == "mingasync_oak"))
+            return found.get_val() if found else None
+
+    def store(self, text: str) -> None:
+        """Put a text into the settings Variable of oak, as Airflow's own pages do."""
+        assert self.metastore is not None
+        with Session(self.metastore) as session:
+            found = session.scalar(sqlalchemy.select(Variable).where(Variable.key == "mingasync_oak"))
+            if found:
+                found.set_val(text)
+            else:
+                session.add(Variable(key="mingasync_oak", val=text))
+            session.commit()
+
+    def audit(self) -> list[tuple[Any, ...]]:
+        """Who changed the settings of oak, from what to what."""
+        query = "select changed_by, before, after from directory.settings_history where district = 'oak' order by changed_at"
+        return self.connection.execute(query).fetchall()
 
     def run(self, district: str = "oak", *, days_ago: float = 0, **more: Any) -> str:
         """A run that is in the history now, by its run id."""
@@ -114,16 +146,33 @@ def empty(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         )
     monkeypatch.setenv("MINGASYNC_DISTRICTS_DIR", str(tmp_path))
     monkeypatch.setenv("AIRFLOW_CONN_ROSTER_DB", as_airflow_connection(database))
-    readable = {"mingasync_oak", "mingasync_elm"}
-    monkeypatch.setattr(
-        access,
-        "get_auth_manager",
-        lambda: SimpleNamespace(get_authorized_dag_ids=lambda user, method: readable),
-    )
-    app.dependency_overrides[get_user] = lambda: SimpleNamespace(name="robin")
+    readable, editable = {"mingasync_oak", "mingasync_elm"}, {"mingasync_oak"}
+
+    def may(user: Any, method: str, details: Any) -> bool:
+        return details.id in (editable if method == "PUT" else readable)
+
+    manager = SimpleNamespace(get_authorized_dag_ids=lambda user, method: readable, is_authorized_dag=may)
+    monkeypatch.setattr(access, "get_auth_manager", lambda: manager)
+    app.dependency_overrides[get_user] = lambda: SimpleNamespace(name="robin", get_name=lambda: "robin")
+    metastore = sqlalchemy.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
+    Base.metadata.create_all(metastore, tables=[Team.__table__, Variable.__table__])
+    monkeypatch.setattr(variables, "create_session", lambda scoped: committing(metastore))
     with psycopg.connect(database, autocommit=True) as connection:
-        yield Console(TestClient(app, follow_redirects=True), connection, readable)
+        yield Console(TestClient(app, follow_redirects=True), connection, readable, editable, metastore)
     app.dependency_overrides.clear()
+    metastore.dispose()
+
+
+@contextmanager
+def committing(metastore: sqlalchemy.Engine) -> Iterator[Session]:
+    """A session as Airflow's own: what the block did is kept as a whole, or nothing is."""
+    with Session(metastore) as session:
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
 
 
 @pytest.fixture

@@ -45,3 +45,28 @@ document.addEventListener("click", (event) => {
   history.pushState(place, "", new URL(link.href).pathname);
   window.parent.dispatchEvent(new PopStateEvent("popstate", { state: place }));
 });
+
+// How many fields of a form differ from what the page came with; the page works without being told.
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.querySelector("form[data-edit]");
+  const told = form?.querySelector("[data-changes]");
+  if (!told) {
+    return;
+  }
+  const kept = Number(told.dataset.changes);
+  const differs = (field) => {
+    if (field.type === "checkbox") {
+      return field.checked !== field.defaultChecked;
+    }
+    if (field instanceof HTMLSelectElement) {
+      return [...field.options].some((option) => option.selected !== option.defaultSelected && [...field.options].some((one) => one.defaultSelected));
+    }
+    return field.value !== field.defaultValue;
+  };
+  const count = () => {
+    const number = kept + [...form.elements].filter((field) => field.name && field.type !== "hidden" && field.type !== "submit" && differs(field)).length;
+    told.textContent = number === 0 ? "No changes" : number === 1 ? "1 change" : `${number} changes`;
+  };
+  form.addEventListener("input", count);
+  count();
+});
