@@ -17,7 +17,7 @@ from stack.processes import alive, with_descendants
 from tests.e2e.live import Live
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """The home of a running demo stack, before any night: Airflow, PostgreSQL, rehearsal SIS, mail sink."""
     with pytest.MonkeyPatch.context() as patch:
@@ -37,7 +37,7 @@ def live_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
             assert not left, f"processes of the stack outlived it: {left}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo_output(live_stack: Home) -> str:
     """What the demo printed after both its nights went well; the directory then holds the second night."""
     # The demo itself gives up when something is wrong; a busy machine is no reason.

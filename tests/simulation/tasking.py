@@ -14,6 +14,7 @@ import pandas as pd
 import psycopg
 import pyarrow as pa
 import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.mingasync.airflow_glue import context, nightly
 from include.mingasync.directory import runs, schema
@@ -165,9 +166,9 @@ class Airflow:
         work: Callable[[], object] = getattr(self, f"_{task}", None) or getattr(nightly, task)
         try:
             work()
-        except nightly.AirflowSkipException:
+        except AirflowSkipException:
             job.states[task] = "skipped"
-        except (nightly.AirflowFailException, MingaSyncError):
+        except (AirflowFailException, MingaSyncError):
             job.states[task] = "failed"
         except Exception as error:
             job.states[task] = "failed"

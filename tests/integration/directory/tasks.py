@@ -14,6 +14,7 @@ import pandas as pd
 import psycopg
 import pyarrow as pa
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from include.mingasync.airflow_glue import context, nightly
 from include.mingasync.directory import runs
@@ -145,7 +146,7 @@ class Tasks:
             nightly.validate()
         except CriticalData as error:
             raise AssertionError(f"a task let a fault out in no words for people: {error}") from error
-        except nightly.AirflowFailException:
+        except AirflowFailException:
             broken = "validate"
         if broken is None:
             nightly.transform()
@@ -162,7 +163,7 @@ class Tasks:
         for task in (nightly.transform, nightly.load, nightly.archive):
             try:
                 task()
-            except nightly.AirflowFailException:
+            except AirflowFailException:
                 return
 
     def told(self, run: Run, broken: str | None = None) -> Told:
