@@ -21,6 +21,8 @@ from include.mingasync.rosters.frames import typed
 _ISSUE = ["severity", "resource", "sourced_id", "rule", "message", "fix"]
 _ASIDE = ["resource", "sourced_id", "rule"]
 Issue = dict[str, object]
+#: Without any of these there is no night, whatever is switched on and whatever a person says of smaller numbers.
+_ALWAYS = ("orgs", "users")
 #: A warning is told once per cause with this many ids; an error once per record.
 _EXAMPLES = 20
 
@@ -71,8 +73,9 @@ def prove(
         issues.append(
             _issue(BY_ID["orgs.other_district"], None, sis_name) | {"message": another_district, "fix": _fix_of(frames)}
         )
-    # What came only in part, or is refused, is told as that and not as smaller.
-    sizes = {name: rows for name, rows in (previous_rows or {}).items() if not _came_in_part(unproven.get(name))}
+    # What came only in part, or is refused, is told as that and not as smaller; what a person said is right is not told.
+    before = {} if standing.accepts_smaller else previous_rows or {}
+    sizes = {name: rows for name, rows in before.items() if not _came_in_part(unproven.get(name))}
     open_ids = {name for name, why in unproven.items() if _came_in_part(why)} | set(bad)
     for fault in whole_faults(
         frames, checks, night, sizes, known_until=known_until, open_ids=open_ids, contacts=standing.contacts
@@ -127,7 +130,7 @@ def _not_shared(name: str, standing: Standing, frames: Mapping[str, pd.DataFrame
     otherwise = NONE_IS_RIGHT if why.can_be_accepted else f"Or turn off what needs them: {switches}."
     return _issue(BY_ID[f"{name}.not_shared"], None, sis_name) | {
         "message": f"{why.reason}{waits} {consequence(resting_kinds({name: why}))}",
-        "fix": f"{quirks_of(sis_name).cure(name)} {otherwise}",
+        "fix": f"{quirks_of(sis_name).cure(name)} {'' if name in _ALWAYS else otherwise}".rstrip(),
     }
 
 

@@ -59,12 +59,14 @@ class Unproven:
 @dataclass(frozen=True)
 class Standing:
     """How far a pull can be relied on: why a collection proves nothing to be gone; which collections something switched on is
-    made from, with the switches; how many classes need a course that did not come; and whether parents' contacts are wanted."""
+    made from, with the switches; how many classes need a course that did not come; whether parents' contacts are wanted; and
+    whether a person said that the smaller numbers are right."""
 
     unproven: Mapping[str, Unproven] = field(default_factory=dict)
     needed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     borrowing: int = 0
     contacts: bool = False
+    accepts_smaller: bool = False
 
 
 def standing_of(
@@ -78,7 +80,8 @@ def standing_of(
     """How far a snapshot can be relied on before anything was made from it; schools that are gone show only later."""
     need = needed(settings, frames["classes"], frames["courses"])
     unproven = unproven_collections(snapshot, sizes, need, accept_smaller=accept_smaller)
-    return Standing(unproven, need, borrowing(settings, frames["classes"], frames["courses"]), Contacts.of(settings).any)
+    borrowed = borrowing(settings, frames["classes"], frames["courses"])
+    return Standing(unproven, need, borrowed, Contacts.of(settings).any, accept_smaller)
 
 
 def unproven_collections(

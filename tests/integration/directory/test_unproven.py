@@ -273,6 +273,8 @@ def test_the_rule_about_half_tells_the_same_as_the_night_does(tasks: Tasks) -> N
     told = tasks.night(few)
     texts = [issue[4] + issue[5] for issue in told.issues]
     assert "enrollments.halved" in told.rules("warning") and not any("beyond the safety limits" in text for text in texts)
+    # The run that was told so is not advised to be told so.
+    assert "enrollments.halved" not in tasks.night(few, conf={"accept_smaller": True}).rules("warning")
 
 
 def test_a_school_that_the_district_takes_off_its_own_file_is_not_gone(tasks: Tasks) -> None:

@@ -201,6 +201,17 @@ def test_a_collection_that_is_needed_and_was_refused_is_one_issue_with_all_that_
     assert findings.set_aside.empty
 
 
+@pytest.mark.parametrize(("collection", "can_be"), [("orgs", False), ("users", False), ("classes", True)])
+def test_that_there_are_none_is_no_answer_about_what_no_district_is_without(collection: str, can_be: bool) -> None:
+    rows = clean()
+    rows[collection] = []
+    standing = Standing({collection: Unproven("empty", f"{collection}: the SIS's answer was empty.")}, {collection: ["roles"]})
+    findings = prove(frames(rows), night=NIGHT, sis_name="PowerSchool", standing=standing)
+    (fix,) = findings.issues.loc[findings.issues["rule"] == f"{collection}.not_shared", "fix"]
+    assert "PowerSchool" in fix and ("accept_smaller" in fix) is can_be
+    assert bool(findings.critical) is not can_be
+
+
 @pytest.mark.parametrize("collection", ["orgs", "academicSessions", "courses", "classes", "users"])
 def test_what_points_into_a_collection_of_which_a_part_is_missing_is_no_fault_of_the_record(collection: str) -> None:
     rows = clean()
