@@ -46,3 +46,29 @@ def test_records_of_one_human_that_share_another_key_stay_one(directory: Directo
     rows = directory.rows("select sourced_ids from directory.people order by person_id")
     assert rows == [(["d1", "d2"],), (["x"],)]
     assert directory.rows("select state from directory.relink_proposals") == []
+
+
+@pytest.mark.parametrize("unproven", ["users: it moved while it was read.", None])
+def test_two_people_who_seem_one_by_a_shared_number_are_told_of_once(directory: Directory, unproven: str | None) -> None:
+    others = [user("x1", identifier="0"), user("x2", identifier="0")]
+    directory.night(Sis(users=[john("j1", None), john("j2", None), *others]))
+    before = directory.state()
+
+    # Tonight nobody else's name shows that "0" is nobody's number; the directory does.
+    directory.night(Sis(users=[john("j1", None), john("j2", None)]), night=LATER, unproven=unproven)
+    told = "select rule, sourced_id, message, fix from directory.sync_issues where run_no = (select max(run_no) from directory.sync_runs)"
+    of_who = [row for row in directory.rows(told) if row[0].startswith("users.")]
+    assert [row[:2] for row in of_who] == [("users.identifier_shared_here", "j1")]
+    people = dict(directory.rows("select sourced_id, person_id from directory.people"))
+    assert f"person {people['j1']}, {people['j2']}" in of_who[0][2]
+    assert directory.rows("select * from directory.relink_proposals") == []
+    johns = [row for row in before[0] if row[5] == "John"]
+    assert [row for row in directory.state()[0] if row[5] == "John"] == johns
+
+    # The cure, carried out: everybody has their own number.
+    cured = Sis(users=[john("j1", None) | {"identifier": "71"}, john("j2", None) | {"identifier": None}])
+    directory.night(cured, night=LATER + dt.timedelta(days=1))
+    assert directory.rows("select sourced_ids, status from directory.people where given_name = 'John' order by 1") == [
+        (["j1"], "active"), (["j2"], "active"),
+    ]  # fmt: skip
+    assert [row for row in directory.rows(told) if row[0].startswith("users.")] == []

@@ -185,9 +185,17 @@ create temp table matched on commit drop as
 select n, person_id, leads, known_as from agreed where entries = 1 or (active = 1 and status = 'active');
 analyze matched;
 
+-- Joined for the first time by a number that is several people's here: nothing is joined, and whoever they are here stays as they are.
+insert into apart (n, person_id, reason, matched_by)
+select j.n, a.person_id, 'identifier_shared', null
+from newly_joined as j
+join shared_here as shared on shared.field = j.number_of and shared.value = j.identifier
+left join agreed as a on a.n = j.n;
+
 insert into apart (n, person_id, reason, matched_by)
 select n, person_id, 'two_entries_one_human', 'sourced_id' from agreed
-where entries > 1 and active <> 1 and (status = 'active' or active = 0);
+where entries > 1 and active <> 1 and (status = 'active' or active = 0)
+  and not exists (select from apart where apart.n = agreed.n);
 
 -- Several records may be one person (a record per school that drifted apart): one of them speaks for all.
 create temp table speaks on commit drop as
@@ -239,13 +247,6 @@ delete from matched as m using apart where apart.n = m.n and apart.person_id = m
 delete from by_id as b using judged as j
 where j.n = b.n and j.person_id = b.person_id and j.known_id and j.verdict in ('refused', 'other')
   and not exists (select from apart where apart.n = b.n and apart.person_id = b.person_id);
-
--- Joined for the first time by a number that is several people's here.
-insert into apart (n, person_id, reason, matched_by)
-select j.n, m.person_id, 'identifier_shared', null
-from newly_joined as j
-join shared_here as shared on shared.field = j.number_of and shared.value = j.identifier
-left join matched as m on m.n = j.n;
 
 -- The others fit people by a key: those made by hand, those who are left alone, those who are missing under their own sourcedId.
 create temp table fits on commit drop as

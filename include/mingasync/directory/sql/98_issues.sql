@@ -72,10 +72,12 @@ from (
     union all
     select 'error', 'users', s.sourced_id, 'users.identifier_shared_here',
            cardinality(s.sourced_ids) || ' records (' || array_to_string(s.sourced_ids, ', ') || ') look like one human, but people with '
-           'other names have their identifier here. Nothing was joined, changed or created.',
+           'other names have their identifier here. Nothing was joined, changed or created.'
+           || coalesce(' Known here as person ' || string_agg(a.person_id::text, ', ' order by a.person_id) || '.', ''),
            'Give everybody their own identifier in the SIS, or leave it blank.'
     from apart as a join s_people as s using (n)
     where a.reason = 'identifier_shared'
+    group by s.sourced_id, s.sourced_ids
     union all
     select 'warning', 'users', h.sourced_id, 'users.key_shared_here',
            'A new entry was made although ' || count(*) || case count(*) when 1 then ' person' else ' people' end || ' here (person '
