@@ -33,11 +33,9 @@ Roles = dict[str, list[dict[str, Any]]]
 
 @dataclass
 class Reading:
-    """What was counted while a file was read: rows, ids twice, parents left out, rows set aside."""
+    """What was counted while a file was read: parents left out, rows set aside."""
 
-    rows: int = 0
     left_out: int = 0
-    ids: set[str] = field(default_factory=set)
     unreadable: list[tuple[str, str, str]] = field(default_factory=list)
     nameless_before: int = 0
     absent: str | None = None
@@ -132,8 +130,6 @@ def _rows(collection: str, files: Files, reading: Reading, roles: Roles | None) 
         if not sourced_id:
             reading.set_aside(collection, None, "it has no sourcedId")
             continue
-        reading.rows += 1
-        reading.ids.add(sourced_id)
         row = Row(**values)
         if roles is not None:
             row.roles, row.role = roles.get(sourced_id, []), None
@@ -249,5 +245,4 @@ def _delta(
         after = change_roles(after, roles)
     again = {sourced_id for _, sourced_id, _ in reading.unreadable}
     reading.unreadable += [row for row in still_unreadable(previous, collection, changes) if row[1] not in again]
-    reading.rows, reading.ids = after.num_rows, set(after["sourced_id"].to_pylist())
     return after.cast(COLUMNS[collection])

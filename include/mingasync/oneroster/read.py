@@ -79,7 +79,7 @@ def _from_bundle(
         return _absent(collection, district, snapshot, reading.absent, started)
     _keep_unreadable(snapshot, collection, reading.unreadable)
     lost = bases.lost_changes(collection, digest) if reading.delta else None
-    reason = lost or reading.doubt or _twice(reading.rows - len(reading.ids))
+    reason = lost or reading.doubt
     proof = Proof(
         collection=collection,
         state="incomplete" if reason else "complete",
@@ -124,10 +124,6 @@ class _Bases:
 
     def _adds_nothing(self, snapshot: Snapshot, collection: str) -> bool:
         return self.previous is not None and bool(snapshot.table(collection).equals(self.previous.table(collection)))
-
-
-def _twice(rows: int) -> str | None:
-    return f"{rows} rows of the file repeat a sourcedId" if rows else None
 
 
 def _nameless(unreadable: Sequence[tuple[str, str, str]]) -> int:

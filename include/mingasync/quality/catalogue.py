@@ -35,8 +35,14 @@ _ID: Sentence = (
 _TWICE: Sentence = (
     "id_twice",
     "error",
-    "Two different records bear this sourcedId; the last one was taken, this one set aside.",
+    "Different records bear this sourcedId; the last one that is active was taken, and what the others say set aside.",
     "Remove the double record in {sis}.",
+)
+_BOTH: Sentence = (
+    "id_twice",
+    "error",
+    "Different enrollments bear this sourcedId; each of them counts.",
+    "Give every enrollment a sourcedId of its own in {sis}, or remove the double one.",
 )
 _SAME: Sentence = (
     "id_twice_same",
@@ -265,7 +271,7 @@ RULES: tuple[Rule, ...] = (
     *_rules(
         "enrollments",
         _ID,
-        _TWICE,
+        _BOTH,
         _SAME,
         _STATUS,
         (

@@ -16,7 +16,7 @@ from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.rosters.basis import needed
 from include.mingasync.rosters.carried import Carried, carry
 from include.mingasync.rosters.dates import days
-from include.mingasync.rosters.frames import typed
+from include.mingasync.rosters.frames import one_each, typed
 from include.mingasync.rosters.lists import LIST_COLUMNS, Rosters, lists_from
 from include.mingasync.rosters.people import COLUMNS as PEOPLE
 from include.mingasync.rosters.people import any_parent, known_orgs, people_from
@@ -185,7 +185,7 @@ def _active_schools(orgs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _terms(rosters: Rosters) -> pd.DataFrame:
-    sessions = rosters.sessions.drop_duplicates("sourced_id", keep="last")
+    sessions = one_each(rosters.sessions)
     active = rosters.classes["status"].eq("active").fillna(False).astype(bool)
     classes = rosters.classes.loc[active, "term_ids"].explode().value_counts()
     dates = {name: days(sessions[name]).dt.strftime("%Y-%m-%d") for name in ("start_date", "end_date")}

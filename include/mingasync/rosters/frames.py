@@ -15,6 +15,17 @@ def typed(frame: pd.DataFrame, collection: str) -> pd.DataFrame:
     return frame.astype({name: kind for name, kind in texts.items() if name in frame})
 
 
+def one_each(frame: pd.DataFrame, here: pd.Series | None = None) -> pd.DataFrame:
+    """A row per sourcedId, in order: the last of those that are here (None: that are active), else the last.
+
+    Of different records with one sourcedId, one that says that it is over proves nothing while another says that it is not.
+    """
+    if not frame["sourced_id"].duplicated().any():
+        return frame
+    sure = (frame["status"].eq("active") if here is None else here).fillna(False).to_numpy(dtype=bool)
+    return frame.iloc[np.argsort(sure, kind="stable")].drop_duplicates("sourced_id", keep="last").sort_index()
+
+
 def sorted_once(numbers: np.ndarray) -> np.ndarray:
     """The distinct numbers in order: by sorting, which is many times quicker than numpy's hashing ``unique`` for millions."""
     ordered = np.sort(numbers)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from include.mingasync.rosters.dates import days
-from include.mingasync.rosters.frames import sorted_once, typed
+from include.mingasync.rosters.frames import one_each, sorted_once, typed
 from include.mingasync.rosters.grades import grade_code, grade_title
 from include.mingasync.rosters.names import apart
 from include.mingasync.rosters.people import People, _lists
@@ -62,8 +62,8 @@ def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.d
     by_school = {school: settings.for_school(school) for school in _schools_of(classes, people)}
     selected, reasons = _selected(classes, by_school)
     rolls = _rolls(rosters, classes, people, night)
-    school_names = rosters.orgs.drop_duplicates("sourced_id").set_index("sourced_id")["name"].astype("string")
-    term_titles = rosters.sessions.drop_duplicates("sourced_id").set_index("sourced_id")["title"].astype("string")
+    school_names = one_each(rosters.orgs).set_index("sourced_id")["name"].astype("string")
+    term_titles = one_each(rosters.sessions).set_index("sourced_id")["title"].astype("string")
 
     made = [
         _class_lists(classes, selected, rolls, people, school_names=school_names, term_titles=term_titles),
@@ -99,8 +99,8 @@ def _schools_of(classes: pd.DataFrame, people: People) -> set[str]:
 
 def _described(rosters: Rosters) -> pd.DataFrame:
     """The classes with what their course lends them: title, grades and subjects where they have none of their own."""
-    classes = rosters.classes.drop_duplicates("sourced_id", keep="last").reset_index(drop=True)
-    courses = rosters.courses.drop_duplicates("sourced_id", keep="last").set_index("sourced_id")
+    classes = one_each(rosters.classes).reset_index(drop=True)
+    courses = one_each(rosters.courses).set_index("sourced_id")
     at = courses.index.get_indexer(classes["course_id"])
     title = _clean(classes["title"])
     course_title = _borrowed(courses["title"], at, classes.index)

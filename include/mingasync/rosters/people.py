@@ -12,7 +12,7 @@ import pandas as pd
 from include.mingasync.oneroster.records import PARENT_ROLES
 from include.mingasync.rosters.dates import period
 from include.mingasync.rosters.digests import digests
-from include.mingasync.rosters.frames import typed
+from include.mingasync.rosters.frames import one_each, typed
 from include.mingasync.rosters.identity import folded, shared_keys
 
 #: OneRoster's role, folded, -> the role here. Every other employee role is staff (PRODUCT section 1).
@@ -88,17 +88,19 @@ def people_from(
 ) -> People:
     """The people in a snapshot's users on a night, without those set aside; ``rostered`` limits them to some schools."""
     users, orgs = typed(users, "users"), typed(orgs, "orgs")
-    users = users[~users["sourced_id"].isin(set(set_aside))].drop_duplicates("sourced_id", keep="last")
+    users = users[~users["sourced_id"].isin(set(set_aside))].reset_index(drop=True)
     users = users.assign(periods=_periods(users, night))
     only_parents = _only_parents(users)
-    parents = users[only_parents & pd.Series(["now" in own for own in users["periods"]], index=users.index, dtype=bool)]
+    counts_now = pd.Series(["now" in own for own in users["periods"]], index=users.index, dtype=bool)
+    parents = users[only_parents & counts_now & ~users["sourced_id"].duplicated(keep="last")]
     users = users[~only_parents].reset_index(drop=True)
     schools, unsure = _schools(users, orgs, rostered)
     users = users.assign(
         role=roles_here(users, night), counts=no_role_counts(users, night), school_ids=schools, unsure_org_ids=unsure
     ).dropna(subset=["role"])
+    users = one_each(users, ~_waits(users) & _gone(users).isna())
     gone = _gone(users)
-    waits = gone.isna() & users["counts"].isin(["role_not_begun", "role_unknown"])
+    waits = gone.isna() & _waits(users)
     here = users[gone.isna() & ~waits]
     present = _one_row_a_human(_with_contacts(_trimmed(here), parents))
     present["maybe_outside"] = [
@@ -251,6 +253,11 @@ def _schools(
         schools.append(None if elsewhere else at)
         unsure.append(unknown)
     return schools, unsure
+
+
+def _waits(users: pd.DataFrame) -> pd.Series:
+    """Who is neither here nor gone, unless something else says that they are gone."""
+    return users["counts"].isin(["role_not_begun", "role_unknown"]).fillna(False).astype(bool)
 
 
 def _gone(users: pd.DataFrame) -> pd.Series:

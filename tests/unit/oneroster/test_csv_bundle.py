@@ -374,3 +374,13 @@ def test_a_zip_that_unfolds_to_more_than_4_gb_is_refused(tmp_path: Path) -> None
         with pytest.raises(SourceError, match="more than 4 GB"):
             refuse_hostile(archive, 4 * 1024**3)
         archive.infolist()[0].file_size = 1
+
+
+def test_rows_that_repeat_a_sourced_id_leave_the_file_whole(tmp_path: Path) -> None:
+    rows = ["u1,active,true,S1,student,ana,Ana,One", "u2,active,true,S1,student,bo,Bo,Two"]
+    same = small(tmp_path, users=_USERS_1P1 + "\n".join([*rows, rows[0]]))
+    came, proof, _ = read(same, "users", tmp_path, run="same")
+    assert (proof.state, proof.reason, [row["sourced_id"] for row in came]) == ("complete", None, ["u1", "u2", "u1"])
+    other = small(tmp_path, users=_USERS_1P1 + "\n".join([*rows, "u1,active,true,S2,student,ana,Ana,One"]))
+    came, proof, _ = read(other, "users", tmp_path, run="other")
+    assert (proof.state, len(came)) == ("complete", 3)
