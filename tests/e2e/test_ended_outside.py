@@ -18,14 +18,12 @@ def row_of(live: Live, run_id: str) -> tuple[Any, ...]:
     return rows[0] if rows else (None, "", False)
 
 
-def test_a_run_marked_as_failed_by_hand_is_closed(live: Live) -> None:
+def test_a_run_marked_as_failed_by_hand_is_closed_by_the_watchdog(live: Live) -> None:
     run_id = live.trigger()
     live.until(lambda: row_of(live, run_id)[0])
     live.api._call("PATCH", f"dags/{DAG_ID}/dagRuns/{run_id}", {"state": "failed"})
     live.until(lambda: not live._busy())
-    state, _, closed = row_of(live, run_id)
-    assert (state, closed) == ("failed", True)
-    # Had the worker of its last task been lost, the watchdog would close it.
+    # Its last task may have been ended with it, or have closed the run just before; here it was ended.
     with psycopg.connect(database(live.home).dsn("roster")) as connection:
         connection.execute(
             "update directory.sync_runs set state = 'running', reason = null, finished_at = null where run_id = %s", (run_id,)
