@@ -36,7 +36,7 @@ test: $(VENV)/.dev $(VENV)/.browser ## run every test, a process per core; ARGS=
 	@$(PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 .PHONY: simulate
-simulate: $(VENV)/.dev ## live through two thousand school years by seed, and look whether everything holds
+simulate: $(VENV)/.dev ## play the lives of districts by seed, and look whether everything holds; SEEDS=0:20 plays twenty
 	@$(PYTHON) -m tests.simulation --seeds $(or $(SEEDS),0:2000)
 
 .PHONY: lint

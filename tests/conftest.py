@@ -16,7 +16,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from include.mingasync.directory import schema
 from stack.postgres import EmbeddedPostgres, embedded_postgres
@@ -30,14 +29,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(_LIVE))
 
 
-class _ByFileOrStack(LoadScopeScheduling):
-    def _split_scope(self, nodeid: str) -> str:
-        return "live" if nodeid.startswith(_LIVE) else nodeid.partition("::")[0]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Who runs which tests, where there are several processes; in one process the tests need no package for it."""
+    from xdist.scheduler.loadscope import LoadScopeScheduling
 
+    class ByFileOrStack(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "live" if nodeid.startswith(_LIVE) else nodeid.partition("::")[0]
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Who runs which tests, where there are several processes."""
-    return _ByFileOrStack(config, log)
+    return ByFileOrStack(config, log)
 
 
 @pytest.fixture(scope="session")

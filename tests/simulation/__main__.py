@@ -37,7 +37,7 @@ def _seeds(address: str, name: str, seeds: Sequence[int], folder: Path) -> list[
             played = play(connection, folder / name, sequence(seed))
             if played.violations:
                 failed.append((seed, played))
-                print(f"seed {seed}: {played.violations[0]}", flush=True)  # noqa: T201
+                print(f"seed {seed}: {played.violations[0]}", flush=True)  # noqa: T201 (told to who runs it)
     return failed
 
 
@@ -77,7 +77,7 @@ def main() -> int:
                 )
                 failed = sorted((one for part in found for one in part), key=lambda one: one[0])
             minutes = (time.monotonic() - began) / 60
-            print(f"{last - first} sequences in {minutes:.1f} minutes, {len(failed)} failed: {[one for one, _ in failed]}")  # noqa: T201
+            print(f"{last - first} sequences in {minutes:.1f} minutes, {len(failed)} failed: {[one for one, _ in failed]}")  # noqa: T201 (told to who runs it)
             with a_place(address, "alone") as connection:
                 for seed, _ in failed[: asked.shorten]:
                     _told(connection, folder, sequence(seed), shortest=True)
@@ -89,8 +89,8 @@ def _told(connection: psycopg.Connection[object], folder: Path, steps: list[Step
     if played.violations and shortest:
         steps = _shortest(connection, folder / "alone", steps[: len(played.told)], played.violations[0].invariant)
         played = play(connection, folder / "alone", steps)
-    print(tell(played))  # noqa: T201
-    print(f'     digest {played.digest}\n     --steps "{" ".join(map(str, steps))}"')  # noqa: T201
+    print(tell(played))  # noqa: T201 (told to who runs it)
+    print(f'     digest {played.digest}\n     --steps "{" ".join(map(str, steps))}"')  # noqa: T201 (told to who runs it)
     return 1 if played.violations else 0
 
 

@@ -84,7 +84,7 @@ def lend(
 
 
 def _call(connection: psycopg.Connection[Any], statement: str, *parameters: Any) -> Any:
-    row = connection.execute(statement, parameters).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(statement, parameters).fetchone()  # type: ignore[arg-type]  # the statements stand in this file
     return row[0] if row else None
 
 

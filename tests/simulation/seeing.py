@@ -60,7 +60,7 @@ def look(connection: psycopg.Connection[Any], district: str = "oak") -> State:
     with connection.cursor(row_factory=dict_row) as cursor:
 
         def rows(query: str) -> list[Row]:
-            return cursor.execute(query, {"district": district}).fetchall()  # type: ignore[arg-type]
+            return cursor.execute(query, {"district": district}).fetchall()  # type: ignore[arg-type]  # the queries stand in this file
 
         people = rows("select p.*, p.xmin::text from directory.people as p where district = %(district)s order by person_id")
         lists = rows("select l.*, l.xmin::text from directory.user_lists as l where district = %(district)s order by list_id")

@@ -34,9 +34,11 @@ def close_what_ended(connection: psycopg.Connection[Any], district: District) ->
     closed = 0
     for run in still_open(connection, district.slug):
         dag_id = "mingasync_undo" if run.kind == "undo" else district.dag_id
-        if context.state_of_run(dag_id, run.run_id) not in ("success", "failed"):
-            continue
-        if close_ended(connection, run, loaded=_LOADED, not_loaded=_NOT_LOADED):
+
+        def is_over(dag_id: str = dag_id, run: Run = run) -> bool:
+            return context.state_of_run(dag_id, run.run_id) in ("success", "failed")
+
+        if close_ended(connection, run, is_over, loaded=_LOADED, not_loaded=_NOT_LOADED):
             closed += 1
             log.warning("Run %s of %s was ended in Airflow and is closed as failed", run.run_id, district.slug)
             _mail(connection, district, run)

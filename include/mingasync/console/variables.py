@@ -64,7 +64,7 @@ def saving(key: str, shown: str, text: str) -> Iterator[None]:
 
     Raises Changed when the Variable holds another text by now. What the block raises leaves the Variable as it was.
     """
-    fresh = Variable(key=key, val=text)  # type: ignore[no-untyped-call]
+    fresh = Variable(key=key, val=text)  # type: ignore[no-untyped-call]  # Airflow's model has no types
     with _metastore() as session:
         held = session.scalar(select(Variable).where(Variable.key == key).with_for_update())
         if Stored(_text(held)).version != shown:
@@ -76,7 +76,7 @@ def saving(key: str, shown: str, text: str) -> Iterator[None]:
             # Compared once more by the database: not every one of them holds the row for us.
             own = update(Variable).where(Variable.id == held.id, Variable._val == held._val)
             new = own.values(val=fresh._val, is_encrypted=fresh.is_encrypted).execution_options(synchronize_session=False)
-            if session.execute(new).rowcount != 1:  # type: ignore[attr-defined]
+            if session.execute(new).rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE's result counts rows
                 raise Changed("The settings were changed meanwhile. Nothing was saved.")
         try:
             session.flush()
@@ -103,7 +103,7 @@ def _metastore() -> Iterator[Session]:
 def _text(variable: Variable | None) -> str | None:
     if variable is None:
         return None
-    text: str | None = variable.get_val()  # type: ignore[no-untyped-call]
+    text: str | None = variable.get_val()  # type: ignore[no-untyped-call]  # Airflow's model has no types
     if text is None:
         raise Unreadable(
             "The settings are stored with a key that this api-server does not have, and cannot be read.",

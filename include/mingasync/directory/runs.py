@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
@@ -210,8 +210,11 @@ def still_open(connection: Connection, district: str) -> list[Run]:
     return [Run(district, run_id, kind, at, night, kind in ("nightly", "backfill")) for run_id, kind, at, night in rows]
 
 
-def close_ended(connection: Connection, run: Run, *, loaded: str, not_loaded: str) -> bool:
-    """Whether the run was still open, and is closed as failed now, with its counts and the reason that fits."""
+def close_ended(connection: Connection, run: Run, is_over: Callable[[], bool], *, loaded: str, not_loaded: str) -> bool:
+    """Whether the run was still open, and is closed as failed now, with its counts and the reason that fits.
+
+    ``is_over`` is asked while nobody else can open or close the run.
+    """
     from include.mingasync.directory.counts import count_run
 
     with connection.transaction():
@@ -220,7 +223,7 @@ def close_ended(connection: Connection, run: Run, *, loaded: str, not_loaded: st
                where district = %s and run_id = %s and finished_at is null for update""",
             (run.district, run.run_id),
         ).fetchone()
-        if row is None:
+        if row is None or not is_over():
             return False
         number, has_loaded = row
         note(connection, number, counts=count_run(connection, number), answer_until=None)
