@@ -46,15 +46,20 @@ DistrictSlug = Annotated[str, Depends(readable_district)]
 
 
 def may_edit(user: Any, slug: str) -> bool:
-    """Whether somebody may edit a district's DAG, and so act for the district and see its people's names."""
+    """Whether somebody may edit a district's DAG, and so act for the district."""
     details = DagDetails(id=f"{_PREFIX}{slug}")
     return bool(get_auth_manager().is_authorized_dag(method="PUT", user=user, details=details))
 
 
-def editable_district(slug: DistrictSlug, user: GetUserDep) -> str:
-    """The slug in the path; 403 when its DAG may not be edited."""
+def refuse_reader(user: Any, slug: str) -> None:
+    """Nothing; 403 for whoever may not edit the district's DAG."""
     if not may_edit(user, slug):
         raise HTTPException(403, "You may look at this district and not change it. Nothing was changed.")
+
+
+def editable_district(slug: DistrictSlug, user: GetUserDep) -> str:
+    """The slug in the path; 403 when its DAG may not be edited."""
+    refuse_reader(user, slug)
     return slug
 
 

@@ -15,6 +15,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg import errors
 from psycopg.rows import dict_row, tuple_row
+from psycopg.types.json import Jsonb
 
 from include.mingasync.directory import schema
 from include.mingasync.errors import MingaSyncError, SchemaRefused
@@ -47,7 +48,8 @@ class Directory:
         if not self._has_runs:
             return []
         with self._connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(_text(statement), parameters).fetchall()
+            values = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in parameters.items()}
+            return cursor.execute(_text(statement), values).fetchall()
 
 
 @cache
@@ -111,6 +113,14 @@ def writing() -> Iterator[psycopg.Connection[Any]]:
         connection.row_factory = tuple_row
         schema.bring_to_head(connection)
         yield connection
+
+
+@contextmanager
+def acting(district: str) -> Iterator[Directory]:
+    """The directory for what somebody does by hand, held until the end of the block: all of it is kept, or nothing."""
+    with writing() as connection, connection.transaction():
+        connection.execute("select directory.check_may_write(%s, %s)", (district, f"District {district}"))
+        yield Directory(connection)
 
 
 def _refused(error: psycopg.Error) -> Unreadable:

@@ -45,6 +45,7 @@ def _plans(connection: Connection, district: str, before: dt.datetime) -> int:
         lock_district(cursor, district)
         cursor.execute(_FORGET_RUNS, {"district": district, "before": before})
         cursor.execute(_FORGET_SETTINGS, {"district": district, "before": before})
+        cursor.execute(_FORGET_HANDS, {"district": district, "before": before})
     # In this order: a run is marked before the first of its rows goes, so that nobody undoes half of it.
     return sum(_rows(connection, district, statement, before) for statement in (_CHANGES, _MOVES, _MOVES_BY_HAND))
 
@@ -84,6 +85,8 @@ where r.district = %(district)s and r.started_at < %(before)s and r.forgotten_at
 _FORGET_SETTINGS: LiteralString = (
     "delete from directory.settings_history where district = %(district)s and changed_at < %(before)s"
 )
+
+_FORGET_HANDS: LiteralString = "delete from directory.hand_changes where district = %(district)s and changed_at < %(before)s"
 
 _CHANGES: LiteralString = """
 delete from directory.changes where ctid = any (array(

@@ -75,6 +75,11 @@ def test_each_kind_of_row_goes_in_its_time(directory: Directory, monkeypatch: py
     second = night(directory, sis("s1", "s3"), 60)
     third = night(directory, sis("s1", "s4"), 40)
     fourth = night(directory, sis("s1", "s5"), 1)
+    for at in (110, 1):
+        directory.do(
+            "insert into directory.hand_changes (district, changed_at, changed_by, action) values (%s, %s, %s, 'set_visibility')",
+            DISTRICT, now() - dt.timedelta(days=at), f"Ada {at}",
+        )  # fmt: skip
     state = directory.state()
     counts = directory.rows("select run_no, counts from directory.sync_runs order by 1")
     removed = remove_old_rows(directory.connection, DISTRICT, DAYS, now())
@@ -82,6 +87,7 @@ def test_each_kind_of_row_goes_in_its_time(directory: Directory, monkeypatch: py
     assert left(directory, "changes") == left(directory, "membership_changes") == {second, third, fourth}
     assert left(directory, "sync_issues") == {third, fourth}
     assert left(directory, "mails") == {fourth}
+    assert directory.rows("select changed_by from directory.hand_changes") == [("Ada 1",)]
     # The history and what the directory holds are as they were.
     assert directory.state() == state
     assert directory.rows("select run_no, counts from directory.sync_runs order by 1") == counts

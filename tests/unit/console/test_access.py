@@ -24,6 +24,8 @@ EXAMPLES = {
     "name": "console.css",
     "rest": "nothing/here",
     "page": "index.html",
+    "list_id": "1",
+    "person_id": "1",
 }
 ADDRESSES = [
     (method, re.sub(r":path}", "}", route.path).format_map(EXAMPLES))

@@ -1,0 +1,1 @@
+select directory.add_list_member(%(list_id)s, %(person_id)s, %(member_role)s)
