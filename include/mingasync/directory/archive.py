@@ -18,6 +18,7 @@ from include.mingasync.directory.runs import is_undone, newer_run
 from include.mingasync.run import Run
 
 _SQL = Path(__file__).parent / "sql" / "archive.sql"
+_MOVES = Path(__file__).parent / "sql" / "moves_of_attempts.sql"
 
 #: A school's id (None for people without a school) and a role: what is answered as one.
 Group = tuple[str | None, str]
@@ -178,3 +179,4 @@ def archive_leavers(cursor: psycopg.Cursor[Any], run: Run, run_no: int) -> None:
     """Carry out the planned archives of a run, within the caller's transaction and under the district's lock."""
     is_newest = newer_run(cursor.connection, run_no) is None
     cursor.execute(_SQL.read_bytes(), {"run_no": run_no, "district": run.district, "is_newest": is_newest})
+    cursor.execute(_MOVES.read_bytes(), {"run_no": run_no})

@@ -128,7 +128,9 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         cursor.execute(
             "analyze directory.user_lists (list_id, district, kind, source_id), directory.memberships (list_id, manager)"
         )
-    for step in ("90_record", "95_catalogue", "98_issues"):
+    if _is_true(cursor, "select exists (select from directory.changes where run_no = %s and status = 'applied')", (run_no,)):
+        _run_sql(cursor, "88_attempts", parameters)
+    for step in ("90_record", "moves_of_attempts", "95_catalogue", "98_issues"):
         _run_sql(cursor, step, parameters)
     cursor.execute(
         """update directory.sync_runs
@@ -187,7 +189,9 @@ def _refuse_older(cursor: psycopg.Cursor[Any], run_no: int, snapshot_at: dt.date
 def _forget_undone_plan(cursor: psycopg.Cursor[Any], run_no: int) -> None:
     """An earlier attempt of the same run left rows that were not carried out; this attempt plans them anew."""
     cursor.execute("delete from directory.changes where run_no = %s and status not in ('applied', 'undone')", (run_no,))
-    cursor.execute("delete from directory.membership_changes where run_no = %s and status <> 'applied'", (run_no,))
+    cursor.execute(
+        "delete from directory.membership_changes where run_no = %s and status not in ('applied', 'undone')", (run_no,)
+    )
     cursor.execute("delete from directory.sync_issues where run_no = %s and step = 'load'", (run_no,))
 
 
@@ -234,12 +238,20 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
         # Subject and teacher lists follow every selected term at once: with one lost they would lose its part.
         follow_lost = bool(frozen_terms.intersection(terms))
         kinds.extend(
-            (school, kind, adds_only, kind in rests or (follow_lost and kind in ("subject", "teacher")), terms, grades)
+            (
+                school,
+                kind,
+                adds_only,
+                paused or kind in rests or (follow_lost and kind in ("subject", "teacher")),
+                paused,
+                terms,
+                grades,
+            )
             for kind, wanted in on.items()
-            if wanted and not paused
+            if wanted
         )
     cursor.executemany("insert into s_rules values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", rules)
-    cursor.executemany("insert into s_kinds values (%s, %s, %s, %s, %s, %s)", kinds)
+    cursor.executemany("insert into s_kinds values (%s, %s, %s, %s, %s, %s, %s)", kinds)
 
 
 def _selected_terms(settings: Settings) -> list[str]:
@@ -249,8 +261,8 @@ def _selected_terms(settings: Settings) -> list[str]:
     return sorted({term for own in using for term in own.class_lists.terms})
 
 
-def _is_true(cursor: psycopg.Cursor[Any], query: LiteralString) -> bool:
-    return cursor.execute(query).fetchone() == (True,)
+def _is_true(cursor: psycopg.Cursor[Any], query: LiteralString, parameters: tuple[Any, ...] = ()) -> bool:
+    return cursor.execute(query, parameters).fetchone() == (True,)
 
 
 def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, int]]:
@@ -260,9 +272,11 @@ def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, 
                where person_id is not null and speaks and included and roster and not is_apart
                union all
                select s.person_id, s.role from s_settled as s join s_rules as r using (school_id, role) where r.roster
+               union
+               select person_id, role from plan_people where action = 'rest'
            ) as there
            where person_id not in (select entity_no from directory.changes
-                                   where run_no = %(run)s and entity = 'person' and entity_no is not null)
+                                   where run_no = %(run)s and entity = 'person' and entity_no is not null and action <> 'rest')
              and person_id not in (select unnest(people) from directory.membership_changes
                                    where run_no = %(run)s and status = 'suppressed')
            group by 1""",
@@ -271,10 +285,11 @@ def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, 
     lists = cursor.execute(
         """select kind, count(*) from (
                select l.kind, list_id from list_match join s_lists as l using (k) where leads and not is_new
-               union all
-               select l.kind, list_id from resting_lists join directory.user_lists as l using (list_id) where l.status = 'active'
+               union
+               select kind, list_id from plan_lists where action = 'rest'
            ) as there
-           where list_id not in (select entity_no from directory.changes where run_no = %s and entity = 'list')
+           where list_id not in (select entity_no from directory.changes
+                                 where run_no = %s and entity = 'list' and action <> 'rest')
            group by 1""",
         (run_no,),
     ).fetchall()

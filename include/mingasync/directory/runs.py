@@ -282,11 +282,33 @@ def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
         )
     if archives := _on_archives(connection, run_no):
         return archives
+    left = _left_alone(connection, run_no)
     if unproven:
-        return "completed_with_errors", unproven
+        return "completed_with_errors", _joined(unproven, left)
     if errors:
-        return "completed_with_errors", f"{errors} records were set aside or could not be used; see the issues."
-    return "success", None
+        words = f"{errors} records were set aside or could not be used; see the issues."
+        return "completed_with_errors", _joined(words, left)
+    return "success", left
+
+
+def _joined(words: str, more: str | None) -> str:
+    return f"{words} {more}" if more else words
+
+
+def _left_alone(connection: Connection, run_no: int) -> str | None:
+    """That people whose archive was planned or approved were left alone, because of what happened since; None if none."""
+    reasons = dict(
+        connection.execute(
+            """select reason, count(*) from directory.changes
+               where run_no = %s and entity = 'person' and action = 'archive' and status = 'conflict' and reason <> 'newer_night'
+               group by 1""",
+            (run_no,),
+        ).fetchall()
+    )
+    if not reasons:
+        return None
+    causes = [f"{number} {_SINCE.get(reason, 'changed by hand')}" for reason, number in sorted(reasons.items())]
+    return f"{_archives(sum(reasons.values()))} not carried out, because of what happened since the plan: {', '.join(causes)}."
 
 
 def _on_archives(connection: Connection, run_no: int) -> tuple[State, str] | None:
@@ -317,6 +339,14 @@ def _on_archives(connection: Connection, run_no: int) -> tuple[State, str] | Non
             "the same people. Nothing needs to be done."
         )
     return None
+
+
+#: What happened to somebody between plan and archive.
+_SINCE = {
+    "archived_since": "archived already",
+    "excluded": "not included in the sync any more",
+    "seen_since": "linked to another record, or not absent any more",
+}
 
 
 def _archives(people: int) -> str:

@@ -111,7 +111,7 @@ def _taken_back(cursor: psycopg.Cursor[Any], target: int, run_no: int) -> dict[s
                (select count(distinct entity_no) from directory.changes
                 where run_no = %(target)s and status = 'undone' and entity = 'list'),
                (select coalesce(sum(cardinality(people)), 0) from directory.membership_changes
-                where run_no = %(target)s and status = 'undone'),
+                where run_no = %(target)s and status = 'undone' and reason <> 'tried_again'),
                (select count(*) from directory.changes where run_no = %(run)s and status = 'conflict')
                + (select coalesce(sum(cardinality(people)), 0) from directory.membership_changes
                   where run_no = %(run)s and status = 'conflict')

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 
 from include.mingasync.directory.archive import approve, archive, ask, held, reject
 from include.mingasync.directory.load import load
+from include.mingasync.directory.runs import verdict
 from include.mingasync.errors import LoadRefused
 from include.mingasync.run import Run
 from include.mingasync.settings import Settings
@@ -83,7 +84,51 @@ def test_somebody_linked_by_hand_to_a_record_that_is_there_stays(directory: Dire
     directory.do("update directory.people set sourced_ids = '{new}', sourced_id = 'new' where sourced_id = 'S1-002'")
     archive(directory.connection, run, run_no)
     assert archived(directory) == []
-    assert outcomes(directory, run_no) == {("conflict", "absent"): 1}
+    assert outcomes(directory, run_no) == {("conflict", "seen_since"): 1}
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "reason", "words"),
+    [
+        ("set status = 'archived', archived_at = now()", "archived_since", "1 archived already."),
+        ("set include_in_sync = false", "excluded", "1 not included in the sync any more."),
+        ("set sourced_ids = '{x}', sourced_id = 'x'", "seen_since", "1 linked to another record, or not absent any more."),
+    ],
+)
+def test_whose_archive_was_planned_and_is_left_alone_has_the_reason_told(
+    directory: Directory, meanwhile: LiteralString, reason: str, words: str
+) -> None:
+    directory.night(Sis(users=students(3)))
+    run, run_no = loaded(directory, Sis(users=students(1)))
+    directory.do(f"update directory.people {meanwhile} where sourced_id = 'S1-002'")
+    query = "select * from directory.people where identifier = 'id-S1-002'"
+    before = directory.rows(query)
+    archive(directory.connection, run, run_no)
+    assert directory.rows(query) == before and len(before) == 1
+    assert outcomes(directory, run_no) == {("applied", "absent"): 1, ("conflict", reason): 1}
+    assert verdict(directory.connection, run_no) == (
+        "success",
+        f"1 archive was not carried out, because of what happened since the plan: {words}",
+    )
+
+
+def test_what_is_wrong_with_a_night_is_told_beside_whose_archive_was_not_carried_out(directory: Directory) -> None:
+    directory.night(Sis(users=students(4)))
+    run, run_no = loaded(directory, Sis(users=students(1)))
+    directory.do("update directory.people set include_in_sync = false where sourced_id in ('S1-001', 'S1-002')")
+    directory.do("update directory.people set status = 'archived', archived_at = now() where sourced_id = 'S1-003'")
+    archive(directory.connection, run, run_no)
+    directory.do(
+        "insert into directory.sync_issues (run_no, run_id, district, step, severity, resource, rule, message, fix)"
+        " select run_no, run_id, district, 'load', 'error', 'users', 'users.x', 'm', 'f'"
+        " from directory.sync_runs cross join generate_series(1, 2) where run_no = %s",
+        run_no,
+    )
+    assert verdict(directory.connection, run_no) == (
+        "completed_with_errors",
+        "2 records were set aside or could not be used; see the issues. 3 archives were not carried out, because of what happened "
+        "since the plan: 1 archived already, 2 not included in the sync any more.",
+    )
 
 
 def test_a_retry_that_proves_nothing_any_more_archives_nobody(directory: Directory) -> None:

@@ -68,6 +68,16 @@ TRIED = {
     "a list ended, then back": (a_class(classes=("D",)), FIRST),
 }
 
+#: The counts, the rows of people and lists that were changed, and those of memberships, of the run "tried".
+WHAT_IT_TELLS = """
+    select counts - 'unchanged',
+           (select coalesce(jsonb_agg(jsonb_build_array(entity, action, reason, before, after) order by entity, entity_no, action), '[]')
+            from directory.changes as c where c.run_no = r.run_no and status = 'applied'),
+           (select coalesce(jsonb_agg(jsonb_build_array(list_id, manager, action, people) order by list_id, manager, action), '[]')
+            from directory.membership_changes as c where c.run_no = r.run_no and status = 'applied')
+    from directory.sync_runs as r where run_id = 'tried'
+"""
+
 
 @pytest.mark.parametrize("pulls", TRIED.values(), ids=TRIED.keys())
 def test_a_run_tried_with_other_data_is_taken_back_as_a_whole(directory: Directory, pulls: tuple[Sis, ...]) -> None:
@@ -81,6 +91,56 @@ def test_a_run_tried_with_other_data_is_taken_back_as_a_whole(directory: Directo
 
     assert undone(directory, "tried") == 0
     assert directory.state() == before
+
+
+@pytest.mark.parametrize("pulls", TRIED.values(), ids=TRIED.keys())
+def test_a_run_tried_with_other_data_tells_what_one_clean_run_would(directory: Directory, pulls: tuple[Sis, ...]) -> None:
+    """Its counts, its rows and the directory are those of a run that had the last data only."""
+    directory.settings = everything_on(**CLASS_LISTS)
+    directory.night(FIRST)
+    close(directory)
+
+    attempts(directory, *pulls)
+    told, stands = directory.rows(WHAT_IT_TELLS)[0], directory.state()
+
+    undone(directory, "tried")
+    directory.do("update directory.sync_runs set run_id = 'of attempts' where run_id = 'tried'")
+    attempts(directory, pulls[-1])
+    assert directory.rows(WHAT_IT_TELLS)[0] == told
+    assert directory.state() == stands
+
+
+def test_somebody_brought_back_and_archived_by_two_attempts_was_archived_before(directory: Directory) -> None:
+    """Not even the moment of the archive is another."""
+    directory.settings = everything_on(**CLASS_LISTS)
+    directory.night(FIRST)
+    directory.night(a_class("x", y=None))
+    close(directory)
+    query = "select status, archived_at from directory.people where sourced_id = 'y'"
+    before = directory.rows(query)
+
+    attempts(directory, FIRST, a_class("x", y=None))
+
+    assert directory.rows(query) == before
+    assert directory.rows(WHAT_IT_TELLS)[0][1:] == ([], [])
+    assert undone(directory, "tried") == 0
+    assert directory.rows(query) == before
+
+
+def test_somebody_made_and_changed_by_one_run_was_made_so(directory: Directory) -> None:
+    """What the second attempt changed of whom the first one made is part of the making."""
+    directory.night(FIRST)
+    close(directory)
+    attempts(
+        directory,
+        Sis(users=[*FIRST.users, user("z", email=None)]),
+        Sis(users=[*FIRST.users, user("z", given_name="Zoe", email="zoe@example.org")]),
+    )
+    ((counts, rows, _),) = directory.rows(WHAT_IT_TELLS)
+    student = counts["people"]["student"]
+    assert (student["created"], student["updated"]) == (1, 0)
+    ((_, action, _, _, after),) = rows
+    assert (action, after["given_name"], after["email"]) == ("create", "Zoe", "zoe@example.org")
 
 
 def test_what_was_empty_before_a_run_that_changed_it_twice_is_empty_again(directory: Directory) -> None:

@@ -36,5 +36,8 @@ create temp table s_rules (
     school_id text, role text, roster boolean, auto_update boolean, archive boolean,
     archive_percent numeric, archive_minimum integer, absent_nights integer, parent_contact boolean, quiet boolean
 ) on commit drop;
--- A row per school and kind of list that the settings keep up to date: whether it rests tonight, and what is selected there.
-create temp table s_kinds (school_id text, kind text, quiet boolean, rests boolean, terms text[], grades text[]) on commit drop;
+-- A row per school and kind of list that the settings keep up to date: whether it rests tonight, and what is selected there. Where
+-- the school itself is paused it rests whatever is selected.
+create temp table s_kinds (
+    school_id text, kind text, quiet boolean, rests boolean, paused boolean, terms text[], grades text[]
+) on commit drop;

@@ -110,3 +110,31 @@ select l.person_id, nullif(l.school_id, ''), l.role, 'archive',
             else l.reason end,
        '{"status": "active"}', '{"status": "archived"}'
 from leavers as l left join leaving_now as now_ using (person_id);
+
+-- Whoever is here and was not told of yet, because nobody can say tonight what is to become of them. They stay as they are.
+insert into plan_people
+select p.person_id, nullif(r.school_id, ''), r.role, 'rest', 'suppressed', min(untold.reason), null, null
+from (
+    select person_id, reason from apart_people
+    union all
+    select own.person_id, 'set_aside'
+    from (select person_id, unnest(sourced_ids) as sourced_id from directory.people
+          where district = %(district)s and exists (select from s_set_aside where resource = 'users')) as own
+    join s_set_aside as aside on aside.resource = 'users' and aside.sourced_id = own.sourced_id
+    where not exists (select from s_waiting where s_waiting.sourced_id = own.sourced_id)
+      -- Another record of theirs may say enough.
+      and not exists (select from s_settled where s_settled.person_id = own.person_id)
+      and not exists (select from matched where matched.person_id = own.person_id)
+    union all
+    select p.person_id, 'unproven'
+    from directory.people as p
+    where not %(proven)s and p.district = %(district)s and (p.sourced_ids <> '{}' or p.source = 'sis')
+      and not exists (select from s_settled where s_settled.person_id = p.person_id)
+      and not exists (select from by_id where by_id.person_id = p.person_id)
+      and not exists (select from matched where matched.person_id = p.person_id)
+) as untold
+join directory.people as p using (person_id)
+join s_rules as r on r.school_id = coalesce(p.school_ids[1], '') and r.role = p.role and r.roster
+where p.status = 'active' and p.include_in_sync
+  and not exists (select from plan_people as told where told.person_id = p.person_id)
+group by p.person_id, r.school_id, r.role;

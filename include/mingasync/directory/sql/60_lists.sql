@@ -23,8 +23,8 @@ select s.n, s.person_id, not r.quiet, r.quiet
 from s_settled as s join s_rules as r using (school_id, role) where not r.roster;
 analyze bystanders;
 
--- Lists that rest: of a kind or school that is not proven tonight, or of a class of which nobody can say what it was. They keep
--- all that they are, and those that would be new are not made.
+-- Lists that rest: of a kind or school that is not proven tonight, of a school that is paused, or of a class of which nobody can say
+-- what it was. They keep all that they are, and those that would be new are not made.
 create temp table resting_lists on commit drop as
 select u.list_id, u.kind, u.source_id
 from directory.user_lists as u
@@ -40,6 +40,12 @@ left join s_kinds as kinds on kinds.school_id = coalesce(l.school_id, '') and ki
 where kinds.rests or l.school_id = any (%(resting_schools)s::text[])
    or l.kind = 'class' and l.source_id in (select class_id from s_kept where user_id is null
                                            union all select source_id from resting_lists where kind = 'class');
+
+-- A class that moved to where lists rest keeps the list that it has.
+insert into resting_lists
+select u.list_id, u.kind, u.source_id
+from directory.user_lists as u join waiting_lists as w on w.kind = 'class' and w.source_id = u.source_id
+where u.district = %(district)s and u.kind = 'class' and u.list_id not in (select list_id from resting_lists);
 
 delete from s_lists where k in (select k from waiting_lists);
 
@@ -153,7 +159,7 @@ select u.list_id, u.kind, u.school_id, coalesce(unlisted.reason, case when %(pro
 from directory.user_lists as u
 join s_kinds as kinds on kinds.school_id = coalesce(u.school_id, '') and kinds.kind = u.kind
 left join s_unlisted as unlisted on u.kind = 'class' and unlisted.source_id = u.source_id
-where u.district = %(district)s and u.status = 'active'
+where u.district = %(district)s and u.status = 'active' and not kinds.paused
   and not exists (select from list_match as m where m.list_id = u.list_id)
   and not u.term_ids && %(frozen_terms)s::text[]
   and not exists (select from apart where apart.person_id = u.owner_id)
@@ -204,3 +210,20 @@ insert into plan_lists
 select list_id, school_id, kind, 'deactivate', case when quiet then 'suppressed' else 'applied' end,
        case when quiet then 'quiet' else reason end, '{"status": "active"}', '{"status": "inactive"}'
 from ending_lists;
+
+-- Lists that are neither followed nor over: they are as they were, and the run says why.
+insert into plan_lists
+select u.list_id, u.school_id, u.kind, 'rest', 'suppressed',
+       case when kinds.paused then 'paused'
+            when u.term_ids && %(lost_terms)s::text[] or u.kind in ('subject', 'teacher') and kinds.terms && %(lost_terms)s::text[]
+                then 'term_lost'
+            when u.kind = 'class' and u.source_id in (select class_id from s_kept where user_id is null)
+                or u.term_ids && %(frozen_terms)s::text[] or u.school_id = any (%(resting_schools)s::text[]) then 'set_aside'
+            when %(proven)s then 'undecided'
+            else 'unproven' end,
+       null, null
+from directory.user_lists as u
+join s_kinds as kinds on kinds.school_id = coalesce(u.school_id, '') and kinds.kind = u.kind
+where u.district = %(district)s and u.status = 'active'
+  and not exists (select from list_match as m where m.list_id = u.list_id and not m.frozen)
+  and not exists (select from ending_lists as e where e.list_id = u.list_id);

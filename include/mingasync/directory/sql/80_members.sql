@@ -53,13 +53,48 @@ full join (
 where wanted.people is distinct from now_on.people;
 analyze differing_rolls (list_id, manager);
 
+create temp table absent_there on commit drop as
+select d.list_id, d.manager, unnest(d.wanted) as person_id from differing_rolls as d
+except
+select d.list_id, d.manager, unnest(d.now_on) from differing_rolls as d;
+
+-- New people join their lists. Whose list was not followed on the night that made them, nor since, joins it now.
+create temp table late_newcomers on commit drop as
+with held as (
+    select distinct w.list_id, w.person_id
+    from absent_there as w
+    join (select person_id from who group by person_id having not bool_or(newcomer or may_update)) as stays using (person_id)
+), came as (
+    select held.list_id, held.person_id, l.kind, coalesce(l.school_id, '') as school_id,
+           (select max(c.run_no) from directory.changes as c
+            where c.entity = 'person' and c.entity_no = held.person_id and c.action in ('create', 'restore')
+              and c.status = 'applied') as run_no,
+           -- A list that comes back tonight has not been followed since it ended.
+           case when back.list_id is not null then (
+               select max(c.run_no) from directory.changes as c
+               where c.entity = 'list' and c.entity_no = held.list_id and c.action = 'deactivate' and c.status = 'applied') end as ended
+    from held
+    join directory.user_lists as l using (list_id)
+    left join (select list_id from plan_lists where action = 'update' and after ->> 'status' = 'active') as back using (list_id)
+)
+select list_id, person_id
+from came
+cross join lateral (select case kind when 'class' then array['class_lists', 'enabled'] else array['auto_lists', kind] end as path) as wanted
+where run_no is not null
+  and (ended <= run_no
+       or not exists (
+           select from directory.sync_runs as r
+           where r.district = %(district)s and r.run_no >= came.run_no and r.run_no <> %(run_no)s and r.loaded_at is not null
+             -- Was it followed then? Not where its kind was off, and not where the run says that it rested.
+             and coalesce(r.settings #> array['schools', came.school_id] #>> wanted.path, r.settings #>> wanted.path, 'true') = 'true'
+             and not exists (
+                 select from directory.changes as c
+                 where c.run_no = r.run_no and c.entity = 'list' and c.entity_no = came.list_id and c.action = 'rest')));
+
 create temp table joining on commit drop as
-select w.list_id, w.person_id, w.manager, who.newcomer or who.may_update as may_join, who.quiet
-from (
-    select d.list_id, d.manager, unnest(d.wanted) as person_id from differing_rolls as d
-    except
-    select d.list_id, d.manager, unnest(d.now_on) from differing_rolls as d
-) as w
+select w.list_id, w.person_id, w.manager,
+       who.newcomer or who.may_update or (w.list_id, w.person_id) in (select list_id, person_id from late_newcomers) as may_join, who.quiet
+from absent_there as w
 join (select person_id, bool_or(newcomer) as newcomer, bool_or(may_update) as may_update, bool_or(quiet) as quiet from who group by 1
       union all
       select distinct o.person_id, true, true, false from directory.membership_overrides as o

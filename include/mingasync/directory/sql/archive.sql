@@ -2,7 +2,10 @@
 
 with leavers as (
     select c.entity_no as person_id,
-           %(is_newest)s and p.status = 'active' and p.include_in_sync and coalesce(p.sourced_ids <@ a.sourced_ids, false) as still
+           case when not %(is_newest)s then 'newer_night'
+                when p.status <> 'active' then 'archived_since'
+                when not p.include_in_sync then 'excluded'
+                when p.sourced_ids <@ a.sourced_ids is not true then 'seen_since' end as stays_for
     from directory.changes as c
     join directory.people as p on p.person_id = c.entity_no
     left join directory.absences as a on a.person_id = p.person_id
@@ -10,8 +13,7 @@ with leavers as (
     for update of p
 ), marked as (
     update directory.changes as c
-    set status = case when leavers.still then 'applied' else 'conflict' end,
-        reason = case when %(is_newest)s then reason else 'newer_night' end
+    set status = case when stays_for is null then 'applied' else 'conflict' end, reason = coalesce(stays_for, reason)
     from leavers
     where c.run_no = %(run_no)s and c.entity = 'person' and c.action = 'archive' and c.status = 'planned'
       and c.entity_no = leavers.person_id
@@ -23,7 +25,7 @@ with leavers as (
         from directory.memberships as m join directory.user_lists as l using (list_id)
         where l.district = %(district)s and l.kind <> 'manual'
     ) as rolls using (person_id)
-    where leavers.still
+    where leavers.stays_for is null
     group by 1, 2
 ), off_lists as (
     update directory.memberships as m
@@ -33,7 +35,20 @@ with leavers as (
     insert into directory.membership_changes (run_no, list_id, manager, action, status, reason, people)
     select %(run_no)s, list_id, manager, 'remove', 'applied', 'roster', people from off order by list_id
 ), no_longer_absent as (
-    delete from directory.absences as a using leavers where leavers.still and a.person_id = leavers.person_id
+    delete from directory.absences as a using leavers where leavers.stays_for is null and a.person_id = leavers.person_id
 )
 update directory.people as p set status = 'archived', archived_at = now(), updated_at = now()
-from leavers where leavers.still and p.person_id = leavers.person_id;
+from leavers where leavers.stays_for is null and p.person_id = leavers.person_id;
+
+-- Whom an earlier attempt of this run brought back is archived as before it.
+with there_and_back as (
+    delete from directory.changes as c
+    using (select entity_no from directory.changes
+           where run_no = %(run_no)s and entity = 'person' and status = 'applied' and action in ('archive', 'restore')
+           group by entity_no having count(distinct action) = 2) as again
+    where c.run_no = %(run_no)s and c.entity = 'person' and c.status = 'applied' and c.action in ('archive', 'restore')
+      and c.entity_no = again.entity_no
+    returning c.entity_no, c.action, c.before
+)
+update directory.people as p set archived_at = coalesce((t.before ->> 'archived_at')::timestamptz, p.archived_at)
+from there_and_back as t where t.action = 'restore' and p.person_id = t.entity_no;
