@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.mingasync.airflow_glue import nightly
-from include.mingasync.airflow_glue.context import nobody_can_answer, this_district
+from include.mingasync.airflow_glue.context import decision_page, nobody_can_answer, this_district
 from include.mingasync.district import District
 from include.mingasync.errors import DirectoryRefused
 
 APPROVE, REJECT = "Approve", "Reject"
+#: Beside Approve, the keys of the schools and roles that it is given for; without it, it is given for all.
+GROUPS = "groups"
 #: The wait ends this long before the next night, so that the run is closed when that one starts.
 _MARGIN = dt.timedelta(minutes=10)
 
@@ -45,19 +48,19 @@ class ApproveArchive(HITLOperator):
         groups = nightly.ask_held()
         people = sum(group["people"] for group in groups)
         self.subject = f"{people} people would be archived in {this_district().name}, more than the safety limits allow"
-        self.body = _body(groups)
+        self.body = _body(groups, decision_page())
         self.response_timeout = until_next_night(this_district(), dt.datetime.now(dt.UTC))
         nightly.announce_hold(groups, self.response_timeout)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Release the held archives when the answer was Approve; write down who answered what."""
+        """Release the held archives when the answer was Approve, for all or for some groups; write down who answered what."""
         answer = super().execute_complete(context, event)
         # Airflow's own default, taken when the time is over, comes from nobody.
         who = (answer.get("responded_by_user") or {}).get("name")
         try:
             if APPROVE in answer["chosen_options"]:
-                nightly.approve_held(who or "unknown")
+                nightly.approve_held(who or "unknown", approved_groups(answer["params_input"]))
             else:
                 nightly.reject_held(who)
         except DirectoryRefused as refusal:
@@ -67,6 +70,16 @@ class ApproveArchive(HITLOperator):
                 "Once the database is well, clear this task: it asks once more."
             ) from refusal
         return None
+
+
+def approved_groups(given: Mapping[str, Any]) -> list[tuple[str | None, str]] | None:
+    """The schools and roles that an approval is given for, None for all; an answer that cannot be read approves nobody."""
+    from include.mingasync.directory.archive import group_of
+
+    if GROUPS not in given:
+        return None
+    keys = given[GROUPS]
+    return [group_of(key) for key in keys if isinstance(key, str)] if isinstance(keys, list | tuple) else []
 
 
 def until_next_night(district: District, now: dt.datetime) -> dt.timedelta:
@@ -90,7 +103,7 @@ def next_night(district: District, now: dt.datetime) -> dt.datetime:
     return dt.datetime.fromtimestamp(upcoming.run_after.timestamp(), dt.UTC) if upcoming else now + dt.timedelta(days=1)
 
 
-def _body(groups: list[dict[str, Any]]) -> str:
+def _body(groups: list[dict[str, Any]], page: str) -> str:
     rows = [f"| {g['school']} | {g['role']} | {g['people']} | {g['of']} |" for g in groups]
     return "\n".join(
         [
@@ -101,5 +114,7 @@ def _body(groups: list[dict[str, Any]]) -> str:
             *rows,
             "",
             "**Approve** archives exactly these people. **Reject**, or no answer by the next night, archives nobody.",
+            "",
+            f"Who they are, the likely cause, and answers for some schools and roles only: [the decision page]({page}).",
         ]
     )

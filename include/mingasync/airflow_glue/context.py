@@ -205,7 +205,7 @@ def forget_contacts(connection: psycopg.Connection[Any], district: str, settings
 
 
 def links(district: District, run: Run) -> dict[str, str]:
-    """Where a reader of the mail can look further: the run in Airflow, its page in the console, its Required Action."""
+    """Where a reader of the mail can look further: the run in Airflow, its pages in the console, its Required Action."""
     from urllib.parse import quote, urlsplit
 
     from airflow.configuration import conf
@@ -216,9 +216,16 @@ def links(district: District, run: Run) -> dict[str, str]:
     console = f"{base}/plugin/rostering{urlsplit(base).path}/rostering"
     return {
         "run": f"{base}/dags/{district.dag_id}/runs/{run_id}",
-        "results": f"{console}/districts/{district.slug}/runs/{run_id}",
+        "results": (results := f"{console}/districts/{district.slug}/runs/{run_id}"),
+        "decision": f"{results}/decision",
         "required_actions": f"{base}/dags/{district.dag_id}/runs/{run_id}/tasks/approve/required_actions",
     }
+
+
+def decision_page() -> str:
+    """Where what this run holds back can be approved or rejected."""
+    district = this_district()
+    return links(district, this_run(district))["decision"]
 
 
 def states_of_tasks(running: Any = None) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from include.mingasync.errors import (
 from include.mingasync.run import Run, State
 
 if TYPE_CHECKING:
+    from include.mingasync.directory.archive import Group
     from include.mingasync.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -348,14 +349,14 @@ def announce_hold(groups: list[dict[str, Any]], wait: dt.timedelta) -> None:
                 log.warning("%s", refusal)
 
 
-def approve_held(who: str) -> None:
-    """Release the archives held in this run."""
+def approve_held(who: str, groups: Sequence[Group] | None = None) -> None:
+    """Release the archives held in this run: all, or those of some schools and roles, while the others are rejected."""
     from include.mingasync.directory.archive import approve
 
     with _opened() as (_, _, connection, run_no):
-        released = approve(connection, run_no, who)
+        released = approve(connection, run_no, who, groups)
         log.info("%s held archives released", released)
-        if not released:
+        if not released and groups != []:
             log.warning("Nobody is archived by this approval: it came after another answer, or after a newer night was loaded")
 
 

@@ -24,6 +24,18 @@ _MOVES = Path(__file__).parent / "sql" / "moves_of_attempts.sql"
 Group = tuple[str | None, str]
 
 
+def key_of(group: Group) -> str:
+    """A group as one word, such as ``student|school-1``."""
+    school_id, role = group
+    return f"{role}|{school_id or ''}"
+
+
+def group_of(key: str) -> Group:
+    """The group of a key; a word that is none stands for a group in which nobody is."""
+    role, _, school_id = key.partition("|")
+    return school_id or None, role
+
+
 def held(connection: psycopg.Connection[Any], run_no: int) -> list[dict[str, Any]]:
     """What waits for an approval: school_id, school, role, people to archive, of how many there."""
     rows = connection.execute(

@@ -75,6 +75,7 @@ def compose(night: Night) -> Mail:
         # Of a night that counted nothing there is no table of zeros to show.
         "is_counted": bool(_changes(night)) or night.state not in ("failed", "superseded", "skipped"),
         "until": f"{night.answer_until:%Y-%m-%d %H:%M %Z}" if night.answer_until else "",
+        "decide": night.links.get("decision") or night.links.get("required_actions"),
         "causes": night.causes[:_MOST_CAUSES],
         "more": _more(len(night.causes) - _MOST_CAUSES, night.links),
         "unchanged": what_was_not_changed(night),

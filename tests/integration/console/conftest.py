@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from include.mingasync.console import access, variables
 from include.mingasync.console.app import app
 from include.mingasync.directory.counts import empty_counts
+from tests.integration.airflow_glue.conftest import glue  # noqa: F401 (a fixture)
 
 NIGHT = dt.date(2026, 11, 24)
 
@@ -153,7 +154,7 @@ def empty(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
     manager = SimpleNamespace(get_authorized_dag_ids=lambda user, method: readable, is_authorized_dag=may)
     monkeypatch.setattr(access, "get_auth_manager", lambda: manager)
-    app.dependency_overrides[get_user] = lambda: SimpleNamespace(name="robin", get_name=lambda: "robin")
+    app.dependency_overrides[get_user] = lambda: SimpleNamespace(name="robin", get_name=lambda: "robin", get_id=lambda: "1")
     metastore = sqlalchemy.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     Base.metadata.create_all(metastore, tables=[Team.__table__, Variable.__table__])
     monkeypatch.setattr(variables, "create_session", lambda scoped: committing(metastore))

@@ -181,6 +181,13 @@ def test_a_held_night_leads_to_the_approval_and_says_how_many_of_how_many() -> N
     assert "112 archives are held by the safety limits; these people stay active." in mail.text
 
 
+def test_a_held_night_leads_to_the_decision_page_where_there_is_one() -> None:
+    held = NIGHTS["held"]
+    mail = compose(dataclasses.replace(held, links={**held.links, "decision": "https://air.example.org/decision"}))
+    assert 'class="button" href="https://air.example.org/decision"' in mail.html
+    assert "Approve or reject: https://air.example.org/decision" in mail.text
+
+
 def test_a_held_night_says_what_to_look_at_by_when_and_what_is_safe() -> None:
     mail = compose(NIGHTS["held"])
     for part in (mail.text, " ".join(Words(mail.html).words)):
