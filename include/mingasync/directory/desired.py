@@ -8,7 +8,7 @@ import psycopg
 
 from include.mingasync.directory.load import Desired
 from include.mingasync.directory.proof import known_schools, last_complete_sizes, refuse_another_district
-from include.mingasync.quality.unproven import unproven_collections
+from include.mingasync.quality.unproven import sizes_in, unproven_collections
 from include.mingasync.quality.whose import identity_of
 from include.mingasync.rosters.derive import DERIVED
 
@@ -32,11 +32,12 @@ def desired_from(
     """
     refuse_another_district(connection, district, run_no, snapshot, accept_district)
     derived = snapshot.read_json("derived")
-    shared = set(derived["shared_schools"])
+    shared, sizes = set(derived["shared_schools"]), sizes_in(snapshot)
     unproven = unproven_collections(
         snapshot,
         last_complete_sizes(connection, district, run_no),
         derived["needed"],
+        now=sizes,
         gone_schools=[one for one in known_schools(connection, district) if one not in shared],
         accept_smaller=accept_smaller,
     )
@@ -56,6 +57,7 @@ def desired_from(
         collections={
             name: {
                 "rows": proof.rows,
+                "sizes": sizes.get(name, {}),
                 "state": proof.state,
                 "sha256": proof.sha256,
                 "unproven": unproven[name].state if name in unproven else None,

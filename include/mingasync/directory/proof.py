@@ -14,10 +14,13 @@ from include.mingasync.snapshot import Snapshot
 
 
 def last_complete_sizes(connection: psycopg.Connection[Any], district: str, but: int | None) -> dict[str, int]:
-    """How many rows each collection had when a loaded night last proved it complete; ``but`` leaves out one run."""
+    """How many rows each collection had when a loaded night last proved it complete; ``but`` leaves out one run.
+
+    Behind its name stand the numbers that count, as ``users.student.here``, unless that night's version did not keep them.
+    """
     rows = connection.execute(
         """
-        select distinct on (one.key) one.key, (one.value ->> 'rows')::integer
+        select distinct on (one.key) one.key, (one.value ->> 'rows')::integer, coalesce(one.value -> 'sizes', '{}')
         from directory.sync_runs as r
         cross join lateral jsonb_each(r.collections) as one
         where r.district = %s and r.run_no is distinct from %s and r.loaded_at is not null
@@ -28,7 +31,9 @@ def last_complete_sizes(connection: psycopg.Connection[Any], district: str, but:
         """,
         (district, but),
     ).fetchall()
-    return dict(rows)
+    return {name: number for name, number, _ in rows} | {
+        f"{name}.{part}": number for name, _, sizes in rows for part, number in sizes.items()
+    }
 
 
 def known_schools(connection: psycopg.Connection[Any], district: str) -> list[str]:

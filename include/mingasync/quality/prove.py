@@ -75,7 +75,7 @@ def prove(
         )
     # What came only in part, or is refused, is told as that and not as smaller; what a person said is right is not told.
     before = {} if standing.accepts_smaller else previous_rows or {}
-    sizes = {name: rows for name, rows in before.items() if not _came_in_part(unproven.get(name))}
+    sizes = {name: rows for name, rows in before.items() if not _came_in_part(unproven.get(name.split(".")[0]))}
     open_ids = {name for name, why in unproven.items() if _came_in_part(why)} | set(bad)
     for fault in whole_faults(
         frames, checks, night, sizes, known_until=known_until, open_ids=open_ids, contacts=standing.contacts

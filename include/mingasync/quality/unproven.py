@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from include.mingasync.contacts import Contacts
+from include.mingasync.quality.sizes import SIZE_COLUMNS, Smaller, sizes_of, smaller
 from include.mingasync.rosters.basis import borrowing, made_from, needed
 from include.mingasync.settings import ListKind, Settings
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from include.mingasync.snapshot import Proof, Snapshot
 
-#: A collection under this share of its last complete size is taken for a broken pull, not for leavers.
-SHRUNK_BELOW = 0.5
 _SMALLER = 'If it is right that there are fewer, run once with {"accept_smaller": true}.'
 NONE_IS_RIGHT = 'If it is right that there are none, run once with {"accept_smaller": true}.'
 _AGAIN = "Run it once more; if that ends the same, tell the SIS's support what the message says."
@@ -79,7 +78,7 @@ def standing_of(
 ) -> Standing:
     """How far a snapshot can be relied on before anything was made from it; schools that are gone show only later."""
     need = needed(settings, frames["classes"], frames["courses"])
-    unproven = unproven_collections(snapshot, sizes, need, accept_smaller=accept_smaller)
+    unproven = unproven_collections(snapshot, sizes, need, now=sizes_in(snapshot), accept_smaller=accept_smaller)
     borrowed = borrowing(settings, frames["classes"], frames["courses"])
     return Standing(unproven, need, borrowed, Contacts.of(settings).any, accept_smaller)
 
@@ -89,18 +88,28 @@ def unproven_collections(
     sizes: Mapping[str, int],
     needed: Container[str],
     *,
+    now: Mapping[str, Mapping[str, int]] | None = None,
     gone_schools: Sequence[str] = (),
     accept_smaller: bool = False,
 ) -> dict[str, Unproven]:
     """Why each collection that proves nothing to be gone does not.
 
-    ``sizes`` as from ``last_complete_sizes``; ``needed``: the collections that something switched on is made from;
-    ``accept_smaller``: a person says that the smaller numbers are right.
+    ``sizes`` as from ``last_complete_sizes``; ``needed``: the collections that something switched on is made from; ``now`` as
+    from ``sizes_in``, without which only numbers of rows are compared; ``accept_smaller``: a person says that the
+    smaller numbers are right.
     """
     moved = snapshot.incomplete_reasons()
     found = {}
     for name, proof in snapshot.proofs().items():
-        every = _doubts(proof, moved.get(name), sizes.get(name), name in needed, gone_schools if name == "orgs" else ())
+        fewer = smaller(name, proof.rows, (now or {}).get(name, {}), sizes)
+        every = _doubts(
+            proof,
+            moved.get(name),
+            fewer,
+            is_needed=name in needed,
+            was_none=sizes.get(name) == 0,
+            gone_schools=gone_schools if name == "orgs" else (),
+        )
         open_ones = (why for why in every if not (accept_smaller and why.can_be_accepted))
         if why := next(open_ones, None):
             found[name] = why
@@ -108,7 +117,13 @@ def unproven_collections(
 
 
 def _doubts(
-    proof: Proof, moved: str | None, before: int | None, is_needed: bool, gone_schools: Sequence[str]
+    proof: Proof,
+    moved: str | None,
+    fewer: Smaller | None,
+    *,
+    is_needed: bool,
+    was_none: bool,
+    gone_schools: Sequence[str],
 ) -> Iterator[Unproven]:
     """Every reason, the gravest first."""
     name = proof.collection
@@ -119,17 +134,23 @@ def _doubts(
         return
     if moved is not None:
         yield Unproven("incomplete", f"{name}: {moved.rstrip('.')}.")
-    if not proof.rows and is_needed and before != 0:
+    if not proof.rows and is_needed and not was_none:
         yield Unproven("empty", f"{name}: the SIS's answer was empty.")
-    elif before is not None and proof.rows < before * SHRUNK_BELOW:
-        fewer = f"The SIS sent {proof.rows} {name}, under half of the {before} of the last complete night."
-        yield Unproven("shrunken", fewer)
+    elif fewer:
+        words = f"The SIS sent {fewer.now} {fewer.what}, under half of the {fewer.then} of the last complete night."
+        yield Unproven("shrunken", words)
     if gone_schools:
         schools = "1 school is" if len(gone_schools) == 1 else f"{len(gone_schools)} schools are"
         yield Unproven("school_gone", f"{schools} gone from the SIS's orgs: {', '.join(gone_schools)}.")
     if proof.nameless:
         rows = "1 row has" if proof.nameless == 1 else f"{proof.nameless} rows have"
         yield Unproven("nameless", f"{name}: {rows} no readable sourcedId, so whose they are is not known.")
+
+
+def sizes_in(snapshot: Snapshot) -> dict[str, dict[str, int]]:
+    """How much of each collection that was read counts, as from ``sizes_of``."""
+    read = [name for name, proof in snapshot.proofs().items() if proof.state != "absent"]
+    return {name: sizes_of(name, snapshot.frame(name, SIZE_COLUMNS.get(name, ["status"]))) for name in read}
 
 
 def why_unproven(unproven: Mapping[str, Unproven]) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from include.mingasync.quality.checks import Frames, day, lists, live
+from include.mingasync.quality.sizes import sizes_of, smaller
 from include.mingasync.rosters.grades import known_grade
 from include.mingasync.rosters.people import ROLE_OF, any_parent, known_orgs
 
@@ -56,9 +57,11 @@ def whole_faults(
         twice = len(frame) - int(checks[name]["id_twice"].sum())
         if twice > 1 and twice > 0.05 * len(frame):
             faults.append(Fault(f"{name}.ids_twice_en_masse", f"{twice} of {len(frame)}."))
-        before = previous_rows.get(name) or 0
-        if before >= _ENOUGH and 2 * len(frame) < before:
-            faults.append(Fault(f"{name}.halved", f"{len(frame)} now, {before} then."))
+        now = sizes_of(name, frame) if f"{name}.here" in previous_rows else {}
+        fewer = smaller(name, len(frame), now, previous_rows)
+        if fewer and fewer.then >= _ENOUGH:
+            what = "" if fewer.what == name else f"{fewer.what} "
+            faults.append(Fault(f"{name}.halved", f"{fewer.now} {what}now, {fewer.then} then."))
     if contacts and "users" not in open_ids and len(frames["users"]) and not any_parent(frames["users"]):
         faults.append(Fault("users.parents_not_shared"))
     if "orgs" not in open_ids:

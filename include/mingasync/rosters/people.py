@@ -179,6 +179,18 @@ def roles_here(users: pd.DataFrame, night: dt.date) -> list[str | None]:
     ]
 
 
+def roles_of(users: pd.DataFrame) -> list[str | None]:
+    """The role of each user here whatever its dates, None for who has none; of the columns roles and role_types alone."""
+    known: dict[tuple[tuple[str, ...], tuple[str, ...]], str | None] = {}
+    found: list[str | None] = []
+    for own in zip(_lists(users["roles"]), _lists(users["role_types"]), strict=True):
+        roles, types = key = (tuple(own[0]), tuple(own[1]))
+        if key not in known:
+            known[key] = _role(roles, types, ("now",) * len(roles))
+        found.append(known[key])
+    return found
+
+
 def _role(roles: Sequence[str], types: Sequence[str], periods: Sequence[str]) -> str | None:
     """The role here: the primary one, else the weightiest; being a parent as well changes nothing."""
     if len(roles) == 1:
