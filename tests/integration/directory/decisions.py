@@ -22,8 +22,8 @@ ORIGINS = ("sis", "manual", "linked")
 HEAD = """# The decision table
 
 Written by `python -m tests.integration.directory.decisions > docs/decision-table.md` from a real directory; a test compares every cell
-with values worked out by a separate, simple program. *untouched*: no row, nothing changed. *linked*: made by hand, then found in
-the SIS. *no_school*: the record names no org; *unlisted_school*: one that the SIS does not list; *role_off_there*: they moved to a school where
+with values worked out by a separate, simple program. *untouched*: no row, nothing changed. *rests*: nothing changed, and a
+row says why. *linked*: made by hand, then found in the SIS. *no_school*: the record names no org; *unlisted_school*: one that the SIS does not list; *role_off_there*: they moved to a school where
 their role is off; *renumbered*: a new sourcedId, all else as it was; *another_human*: the sourcedId comes with the name and keys of somebody else;
 *namesake*: somebody new has their identifier, and another name; *placeholder*: a new sourcedId and an identifier that everybody has. The safety limits are out of the way here.
 
@@ -73,7 +73,9 @@ def expected(case: Case) -> tuple[str, str]:  # noqa: PLR0911 (one line per reas
     if case.presence in _ASKED:
         return _expected_of_asked(case)
     here = case.presence in ("present", "changed", *_OPEN, "role_off_there")
-    if case.presence == "set_aside" or (not here and case.origin == "manual"):
+    if case.presence == "set_aside":
+        return ("rests", "set_aside") if case.include and case.roster and case.origin != "manual" else ("untouched", "-")
+    if not here and case.origin == "manual":
         return "untouched", "-"
     if not case.include:
         return ("skipped", "excluded") if here else ("untouched", "-")
@@ -185,8 +187,10 @@ def _outcome(directory: Directory, person_id: int, name: str, case: Case) -> tup
         ("archive", "applied"): "archived",
         ("archive", "suppressed"): "archive_suppressed",
         ("skip", "suppressed"): "skipped",
+        ("rest", "suppressed"): "rests",
     }[action, done]
-    really = {"updated": status == "active", "archived": status == "archived"}.get(outcome, status == "active")
+    rests = status == "active" and family == f"Family{name}"
+    really = {"archived": status == "archived", "rests": rests}.get(outcome, status == "active")
     return (outcome, reason) if really else ("?", f"{outcome} but {status}")
 
 
