@@ -116,9 +116,14 @@ def writing() -> Iterator[psycopg.Connection[Any]]:
 
 
 @contextmanager
-def acting(district: str) -> Iterator[Directory]:
-    """The directory for what somebody does by hand, held until the end of the block: all of it is kept, or nothing."""
+def acting(district: str, *, alone: bool = False) -> Iterator[Directory]:
+    """The directory for what somebody does by hand, held until the end of the block: all of it is kept, or nothing.
+
+    Held together with others who do something by hand, or ``alone``.
+    """
     with writing() as connection, connection.transaction():
+        if alone:
+            connection.execute("select directory.lock_district(%s)", (district,))
         connection.execute("select directory.check_may_write(%s, %s)", (district, f"District {district}"))
         yield Directory(connection)
 

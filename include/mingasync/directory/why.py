@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _RUNS = 30
 _LISTS = 10
-_REASONS = {
+#: Why something was done, or not, by the reason that a run writes down.
+REASONS = {
     "new_in_sis": "the SIS had it, and the directory had not",
     "changed_in_sis": "the SIS changed",
     "back_in_sis": "the SIS has them again",
@@ -199,7 +200,7 @@ def _changes(connection: psycopg.Connection[Any], district: str, entity: str, nu
         changed = f" ({fields})" if action == "update" and fields else ""
         run = f"run {run_id}, a preview that changed nothing" if kind == "preview" else f"run {run_id}"
         how = _how_it_stands(action, status, answer, has_ended, undone_by)
-        yield f"{night}, {run}: {action} {status}, because {_REASONS.get(reason, reason)}{changed}{how}."
+        yield f"{night}, {run}: {action} {status}, because {REASONS.get(reason, reason)}{changed}{how}."
 
 
 def _how_it_stands(action: str, status: str, answer: str | None, has_ended: bool, undone_by: str | None) -> str:
@@ -266,9 +267,9 @@ def _absence(connection: psycopg.Connection[Any], district: str, user: pd.Series
     elif user["status"] != "active" or user["enabled"] is False:
         yield f"The record is {user['status'] if user['status'] != 'active' else 'not enabled'} in the SIS."
     elif reason := planned(connection, district, sourced_id):
-        yield f"The last loaded night says: {_REASONS.get(reason, reason)}."
+        yield f"The last loaded night says: {REASONS.get(reason, reason)}."
     elif no_role := no_role_counts(pd.DataFrame([user]), snapshot.taken_at.date())[0]:
-        yield f"Nobody is made for it: {_REASONS[no_role]}."
+        yield f"Nobody is made for it: {REASONS[no_role]}."
     elif _is_gone(snapshot, sourced_id):
         yield "The record is at no rostered school (schools in the district's file)."
     else:
@@ -330,7 +331,7 @@ def _list(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ..
     if status == "inactive":
         lines.append("An inactive list keeps who was on it; only whoever is archived leaves it.")
     elif kind == "class" and snapshot is not None and snapshot.exists():
-        lines += roll(connection, district, list_id, snapshot, _REASONS)
+        lines += roll(connection, district, list_id, snapshot, REASONS)
     lines += _changes(connection, district, "list", list_id)
     return Story(f"{name} (list {list_id})", tuple(lines))
 
@@ -354,7 +355,7 @@ def _no_list(connection: psycopg.Connection[Any], district: str, asked: str, sna
         if rule := _set_aside(snapshot, "classes", sourced_id):
             because = f"There is no list, because the class was set aside by the data proof ({rule})."
         elif sourced_id in unlisted:
-            because = f"There is no list, because {_REASONS.get(unlisted[sourced_id], unlisted[sourced_id])}."
+            because = f"There is no list, because {REASONS.get(unlisted[sourced_id], unlisted[sourced_id])}."
         else:
             because = "There is no list. No run has loaded it yet, or its school is none of those that the district's file names."
         yield Story(

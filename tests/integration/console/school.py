@@ -73,7 +73,7 @@ class School:
 
     def look(self, address: str, **fields: Any) -> httpx.Response:
         """The page that a search leads to."""
-        return self.send(address, "search", **fields)
+        return self.send(address, "search", *fields.items())
 
 
 def names_in(page: str, base: str) -> list[str]:
