@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -29,8 +30,8 @@ def a_place(address: str, name: str) -> Iterator[psycopg.Connection[object]]:
         yield connection
 
 
-def _seeds(address: str, name: str, seeds: Sequence[int], folder: Path) -> list[tuple[int, Played]]:
-    """The seeds that fail."""
+def _seeds(address: str, name: str, seeds: Sequence[int], folder: Path, until_found: bool = False) -> list[tuple[int, Played]]:
+    """The seeds that fail; only the first of them if that is enough."""
     failed = []
     with a_place(address, name) as connection:
         for seed in seeds:
@@ -38,6 +39,8 @@ def _seeds(address: str, name: str, seeds: Sequence[int], folder: Path) -> list[
             if played.violations:
                 failed.append((seed, played))
                 print(f"seed {seed}: {played.violations[0]}", flush=True)  # noqa: T201 (told to who runs it)
+                if until_found:
+                    break
     return failed
 
 
@@ -56,6 +59,7 @@ def main() -> int:
     parser.add_argument("--steps", help="a sequence of its own, told")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--shorten", type=int, default=3, help="how many failing seeds are shortened")
+    parser.add_argument("--until-found", action="store_true", help="end with the first seed that fails")
     asked = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
@@ -72,8 +76,9 @@ def main() -> int:
                 pass
             parts = [range(first + part, last, asked.processes) for part in range(asked.processes)]
             with ProcessPoolExecutor(asked.processes) as pool:
+                names = [f"place_{one}" for one in range(len(parts))]
                 found = pool.map(
-                    _seeds, [address] * len(parts), [f"place_{one}" for one in range(len(parts))], parts, [folder] * len(parts)
+                    partial(_seeds, until_found=asked.until_found), [address] * len(parts), names, parts, [folder] * len(parts)
                 )
                 failed = sorted((one for part in found for one in part), key=lambda one: one[0])
             minutes = (time.monotonic() - began) / 60

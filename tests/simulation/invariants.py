@@ -375,3 +375,13 @@ def a_lost_term_freezes_its_lists(case: Case) -> Iterator[str]:
         for _, person, _ in (place for place in case.off if place[0] == group):
             if case.after[person]["status"] == "active":
                 yield f"person {person} left list {group}, whose term is lost"
+
+
+@invariant("runs")
+def a_refusal_holds(case: Case) -> Iterator[str]:
+    """Whoever was refused as the human of a record is not asked about it again, while the person does not have its sourcedId."""
+    for (person_id, sourced_id), row in case.fact.before.relinks.items():
+        now = case.fact.after.relinks.get((person_id, sourced_id))
+        is_theirs = sourced_id in case.before.get(person_id, {}).get("sourced_ids", (sourced_id,))
+        if row["state"] == "rejected" and not is_theirs and (now is None or now["state"] == "proposed"):
+            yield f"person {person_id} and record {sourced_id}, which was refused, is {now and now['state']}"

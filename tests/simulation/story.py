@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.simulation import invariants, runs_held  # noqa: F401  (they register themselves)
+from tests.simulation import invariants, runs_held, second_opinion  # noqa: F401  (they register themselves)
 from tests.simulation.judging import Judge, Violation
 from tests.simulation.life import Life
 from tests.simulation.steps import Step

@@ -9,12 +9,14 @@ import psycopg
 import pytest
 
 from stack.postgres import EmbeddedPostgres
-from tests.simulation import writing
+from tests.simulation import planting, writing
 from tests.simulation.__main__ import a_place
 from tests.simulation.judging import INVARIANTS
+from tests.simulation.planted import FAULTS, Fault
 from tests.simulation.steps import Step, sequence
 from tests.simulation.story import play, shorten, tell
 
+PRODUCT = planting.ROOT / "include" / "mingasync"
 #: As many as fit into a minute of one core: a night costs half a second, most of it pandas on a dozen rows.
 SEEDS = range(6)
 
@@ -55,3 +57,9 @@ def test_the_page_of_invariants_is_theirs() -> None:
     assert len({one.name for one in INVARIANTS}) == len(INVARIANTS) >= 20
     assert all(one.line for one in INVARIANTS)
     assert writing.PAGE.read_text(encoding="utf-8") == writing.page(), "run: python -m tests.simulation.writing"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_still_has_its_place(fault: Fault) -> None:
+    assert (PRODUCT / fault.path).read_text(encoding="utf-8").count(fault.old) == 1
+    assert fault.new != fault.old

@@ -254,6 +254,21 @@ def _reissue(world: World, a: int, b: int, c: int) -> str | None:
     return f"{old.given} leaves, and the sourcedId {new.records[0].sourced_id} is now {new.given}'s"
 
 
+def _inherit(world: World, a: int, b: int, c: int) -> str | None:
+    """Somebody new gets the e-mail or username of somebody who leaves, as schools do it that make them from a counter."""
+    old, new = _someone(world, a, here=True), _someone(world, b, here=False)
+    name = ("email", "username")[c % 2]
+    if old is None or new is None or new.records or (old.role == "student") != (new.role == "student") or not getattr(old, name):
+        return None
+    if any(one is not old and getattr(old, name).lower() in one.ever for one in world.humans):
+        return None
+    old.records = []
+    setattr(new, name, getattr(old, name))
+    new.remember()
+    new.records = [Record(world.new_id(new.number), (new.school,))]
+    return f"{old.given} leaves, and {new.given} comes and has their {name}"
+
+
 def _swap_ids(world: World, a: int, b: int, c: int) -> str | None:
     one, other = _someone(world, a, here=True), _someone(world, b, here=True)
     if one is None or other is None or one is other or len(one.records) != 1 or len(other.records) != 1 or one.ever & other.ever:
@@ -426,7 +441,7 @@ def _rollover(world: World, a: int, b: int, c: int) -> str | None:
 
 EVENTS: dict[str, Any] = {
     "leave": _leave, "join": _join, "come_back": _come_back, "move": _move, "marry": _marry, "prefer": _prefer, "mail": _mail,
-    "blank": _blank, "role": _role, "renumber": _renumber, "reissue": _reissue, "swap_ids": _swap_ids,
+    "blank": _blank, "role": _role, "renumber": _renumber, "reissue": _reissue, "inherit": _inherit, "swap_ids": _swap_ids,
     "second_record": _second_record, "drop_record": _drop_record, "enroll": _enroll, "drop": _drop,
     "end_enrollment": _end_enrollment, "teach": _teach, "class": _class, "merge": _merge, "split": _split, "retitle": _retitle,
     "term": _term, "session": _session, "org": _org, "grade": _grade, "rollover": _rollover,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.simulation import invariants, runs_held  # noqa: F401  (they register themselves)
+from tests.simulation import invariants, runs_held, second_opinion  # noqa: F401  (they register themselves)
 from tests.simulation.judging import INVARIANTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "invariants.md"
