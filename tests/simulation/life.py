@@ -208,8 +208,7 @@ class Life:
     def _plan(self, run_id: str) -> list[Any]:
         """The rows of a plan, with what new entries are in place of their numbers."""
         rows = self.connection.execute(
-            """select entity, case when entity <> 'membership' then c.school_id end,
-                      case when entity <> 'membership' then c.role end, action, case when c.status = 'planned' then 'applied' else c.status end, reason,
+            """select entity, c.school_id, c.role, action, case when c.status = 'planned' then 'applied' else c.status end, reason,
                       case when action = 'create' or entity = 'membership' then '' else entity_id end, before::text, after::text,
                       case when entity = 'membership' then (select source_id from directory.user_lists as l where l.list_id = c.list_id) end
                from directory.sync_changes as c where run_id = %s and district = %s

@@ -56,6 +56,14 @@ def rows(directory: Directory, run_id: str) -> dict[str, list[Any]]:
             for group, manager, action, status, reason, who in moves
         ),
         "issues": sorted(map(str, directory.rows(issues, run_id))),
+        "as downstream reads it": sorted(
+            str((entity, school_id, role, action, done(status), reason, before, after))
+            for entity, school_id, role, action, status, reason, before, after in directory.rows(
+                "select entity, school_id, role, action, status, reason, before::text, after::text"
+                " from directory.sync_changes where run_id = %s",
+                run_id,
+            )
+        ),
     }
 
 
@@ -119,6 +127,26 @@ def test_leavers_movers_returners_and_what_is_held_are_previewed_as_they_come(di
     one = str(directory.value("select person_id from directory.people where sourced_id = 'S1-0'"))
     assert sum("'remove'" in row and f"'{one}'" in row for row in plan["memberships"]) == 4, "who is archived leaves every list"
     assert any("'restore'" in row for row in plan["changes"]) and any("'deactivate'" in row for row in plan["changes"])
+
+
+def test_memberships_of_whom_and_what_a_run_makes_or_changes_name_their_school_and_role(directory: Directory) -> None:
+    directory.settings = everything_on(class_lists={"enabled": True, "terms": ["T1"]}, auto_lists={"role": True})
+    orgs, terms = [school("S1"), school("S2")], [term("T1")]
+    first = Sis(
+        [user("a"), user("b"), user("c")], orgs, terms, [], [klass("C"), klass("D")], [enrollment("C", "a"), enrollment("D", "b")]
+    )
+    directory.night(first)
+    tonight = Sis(
+        [user("a", "teacher"), user("b", schools=["S2"]), user("c"), user("d")],
+        orgs,
+        terms,
+        [],
+        [klass("C"), klass("D", "S2"), klass("E")],
+        [enrollment("C", "a", "teacher"), enrollment("D", "c"), enrollment("C", "d"), enrollment("E", "d")],
+    )
+    plan = assert_equal(directory, tonight)["as downstream reads it"]
+    moves = [row for row in plan if row.startswith("('membership'")]
+    assert moves and not [row for row in moves if "None" in row.split("'roster'")[0]]
 
 
 def test_a_preview_tried_again_is_one_preview(directory: Directory) -> None:
