@@ -119,6 +119,13 @@ class Settings(SchoolSettings):
             self.for_school(school_id)
         return self
 
+    def pauses(self, school_id: str | None, night: dt.date) -> bool:
+        """Whether settings of a school's own leave it alone on a night; its district's stop only the clock."""
+        override, own = self.schools.get(school_id or "", {}), self.for_school(school_id)
+        is_off = "automatic_rostering" in override and not own.automatic_rostering
+        quiet = own.quiet_on(night) if "quiet" in override else None
+        return is_off or (quiet is not None and quiet.mode == "pause")
+
     def for_school(self, school_id: str | None) -> SchoolSettings:
         """The settings for one school: its overrides merged key by key over the district's.
 

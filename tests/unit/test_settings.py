@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
 import pytest
 
@@ -71,3 +72,26 @@ def test_a_pause_beats_additions_only_and_both_ends_count() -> None:
     modes = {day: getattr(read.quiet_on(dt.date.fromisoformat(day)), "mode", None) for day in
              ("2027-06-10", "2027-06-11", "2027-07-01", "2027-07-02", "2027-08-10", "2027-08-11")}  # fmt: skip
     assert list(modes.values()) == [None, "additions_only", "pause", "pause", "additions_only", None]
+
+
+OWN = {"quiet": [{"from": "2027-06-11", "to": "2027-08-10", "mode": "pause"}]}
+
+
+@pytest.mark.parametrize(
+    ("district", "own", "paused"),
+    [
+        ({}, {"automatic_rostering": False}, True),
+        ({}, OWN, True),
+        ({}, {"quiet": [OWN["quiet"][0] | {"mode": "additions_only"}]}, False),
+        ({}, {"new_lists_public": True}, False),
+        ({"automatic_rostering": False}, {"new_lists_public": True}, False),
+        (OWN, {"automatic_rostering": True}, False),
+    ],
+)
+def test_a_school_is_paused_by_settings_of_its_own_alone(district: dict[str, Any], own: dict[str, Any], paused: bool) -> None:
+    text = json.dumps({"automatic_rostering": True} | district | {"schools": {"S1": own}})
+    settings = read_settings(text, "mingasync_oak")
+    assert settings.pauses("S1", dt.date(2027, 7, 1)) is paused
+    assert not settings.pauses("S2", dt.date(2027, 7, 1)) and not settings.pauses(None, dt.date(2027, 7, 1))
+    if own == OWN:
+        assert not settings.pauses("S1", dt.date(2027, 8, 11))

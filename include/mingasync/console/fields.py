@@ -55,7 +55,11 @@ def _role(role: str) -> tuple[Field, ...]:
 
 
 ROSTERING: tuple[Field, ...] = (
-    _switch("automatic_rostering", "Enable Automatic Rostering", "Sync every night. Off, only runs by hand change anything."),
+    _switch(
+        "automatic_rostering",
+        "Enable Automatic Rostering",
+        "Sync every night. Off, only runs by hand change anything; off for one school, no run changes it.",
+    ),
     *(field for role in ROLES for field in _role(role)),
     _switch(
         "include_primary_parent_contact",

@@ -224,14 +224,14 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
     for school in sorted(schools):
         own = settings.for_school(school or None)
         quiet = own.quiet_on(run.night)
-        paused = run.kind == "nightly" and (not own.automatic_rostering or (quiet is not None and quiet.mode == "pause"))
+        paused = settings.pauses(school or None, run.night)
         adds_only = quiet is not None and quiet.mode == "additions_only"
         for role in ROLES:
             toggles = getattr(own.roles, role)
             contact = own.include_primary_parent_contact
             rules.append(
                 (school, role, toggles.roster and not paused, toggles.auto_update, toggles.archive,
-                 own.safety.archive_percent, own.safety.archive_minimum, own.safety.absent_nights, contact, adds_only)
+                 own.safety.archive_percent, own.safety.archive_minimum, own.safety.absent_nights, contact, adds_only, paused)
             )  # fmt: skip
         on = {"class": own.class_lists.enabled, **{kind: getattr(own.auto_lists, kind) for kind in LIST_KINDS[1:]}}
         terms, grades = own.class_lists.terms, [grade_code(grade) for grade in own.class_lists.grades]
@@ -250,7 +250,7 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
             for kind, wanted in on.items()
             if wanted
         )
-    cursor.executemany("insert into s_rules values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", rules)
+    cursor.executemany("insert into s_rules values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", rules)
     cursor.executemany("insert into s_kinds values (%s, %s, %s, %s, %s, %s, %s)", kinds)
 
 

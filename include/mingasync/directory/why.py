@@ -35,7 +35,7 @@ REASONS = {
     "set_aside": "the SIS's record could not be used tonight; what it said before holds on",
     "unproven": "what it rests on did not come whole from the SIS that night, so nothing is known to be gone",
     "term_lost": "a selected term is no longer shared by the SIS",
-    "paused": "its school is paused, or its automatic rostering is off",
+    "paused": "the school is paused, or its own automatic rostering is off",
     "undecided": "somebody on it waits for an answer, or for a word of the SIS",
     "tried_again": "the run was tried again, and its later attempt took it back",
     "absent": "the SIS no longer sends them, and the pull was proven complete",

@@ -38,6 +38,7 @@ _WHY = {
     "absent_nights": ("not missing for enough nights running yet (setting safety.absent_nights)",) * 2,
     "excluded": ("excluded from the sync by hand",) * 2,
     "roster_off": ("of a role that is not rostered",) * 2,
+    "paused": ("at a school that is paused",) * 2,
     "role_not_begun": ("the role begins later", "their role begins later"),
     "role_unknown": ("the role is none that OneRoster knows", "their role is none that OneRoster knows"),
     "school_unknown": ("the record names no school", "the records name no school"),

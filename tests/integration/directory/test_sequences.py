@@ -34,6 +34,19 @@ def a_class(*students: str, terms: tuple[str, ...] = ("T1",), shared: tuple[str,
     )
 
 
+def plan(directory: Directory, run_id: str) -> list[tuple[Any, ...]]:
+    """The rows of a run's plan, with what the SIS calls whom they are about; memberships by school and role."""
+    return directory.rows(
+        """select entity, action, case c.status when 'planned' then 'applied' else c.status end, reason,
+                  case when entity = 'membership' then concat_ws(' ', c.school_id, c.role)
+                       else coalesce(c.after ->> 'sourced_id', p.sourced_id, c.after ->> 'source_id', l.source_id) end
+           from directory.sync_changes as c left join directory.people as p using (person_id)
+           left join directory.user_lists as l on l.list_id = c.list_id
+           where run_id = %s order by 1, 2, 3, 4, 5""",
+        run_id,
+    )
+
+
 def on_list(directory: Directory, kind: str = "class") -> set[str]:
     """Who is a member of the lists of a kind."""
     query = """select p.sourced_id from directory.list_members as m join directory.people as p using (person_id)
@@ -110,9 +123,10 @@ PAUSED = {
 }
 
 
+@pytest.mark.parametrize("kind", ["nightly", "manual", "backfill"])
 @pytest.mark.parametrize("how", PAUSED)
-def test_a_school_that_is_paused_is_left_alone(directory: Directory, how: str) -> None:
-    """No list of it is made, ends, or changes; afterwards a list that is new is filled whole."""
+def test_a_school_that_is_paused_is_left_alone(directory: Directory, how: str, kind: Any) -> None:
+    """No list of it is made, ends, or changes, whichever run it is; afterwards a list that is new is filled whole."""
     on = careful(**EVERY_LIST)
     both = [school("S1"), school("S2")]
     first = Sis(
@@ -136,8 +150,11 @@ def test_a_school_that_is_paused_is_left_alone(directory: Directory, how: str) -
         enrollments=[enrollment("D", "a"), enrollment("D", "t", "teacher"), enrollment("D", "b"), enrollment("C", "c")],
     )
     directory.settings = on | {"schools": {"S1": PAUSED[how]}}
-    directory.night(second)
+    directory.night(second, kind="preview", run_id="shown")
+    directory.night(second, kind=kind, run_id="done")
     assert (directory.rows(lists), directory.rows(members)) == before
+    assert plan(directory, "shown") == plan(directory, "done")
+    assert ("person", "create", "suppressed", "paused", "n") in plan(directory, "done")
     directory.settings = on
     directory.night(second)
     query = """select p.sourced_id from directory.list_members as m join directory.people as p using (person_id)
@@ -145,6 +162,13 @@ def test_a_school_that_is_paused_is_left_alone(directory: Directory, how: str) -
     assert directory.rows(query, "D") == [("a",), ("b",), ("t",)]
     # c came while the list rested: it is new to it.
     assert directory.rows(query, "C") == [("a",), ("c",)]
+
+
+@pytest.mark.parametrize("how", PAUSED)
+def test_what_stops_the_clock_of_a_district_stops_no_run_by_hand(directory: Directory, how: str) -> None:
+    directory.settings = everything_on(**EVERY_LIST) | PAUSED[how] | {"schools": {"S1": {"new_lists_public": True}}}
+    directory.night(a_class("a"), kind="manual")
+    assert on_list(directory) == {"a"}
 
 
 def test_a_class_that_moves_to_a_school_that_is_paused_keeps_its_list(directory: Directory) -> None:

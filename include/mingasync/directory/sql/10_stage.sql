@@ -34,7 +34,8 @@ create temp table s_terms (
 -- A row per school (the empty one stands for people without) and role.
 create temp table s_rules (
     school_id text, role text, roster boolean, auto_update boolean, archive boolean,
-    archive_percent numeric, archive_minimum integer, absent_nights integer, parent_contact boolean, quiet boolean
+    archive_percent numeric, archive_minimum integer, absent_nights integer, parent_contact boolean, quiet boolean,
+    paused boolean
 ) on commit drop;
 -- A row per school and kind of list that the settings keep up to date: whether it rests tonight, and what is selected there. Where
 -- the school itself is paused it rests whatever is selected.

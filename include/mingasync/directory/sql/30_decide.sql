@@ -29,7 +29,7 @@ analyze apart_people;
 -- Who is here: the person of each record, what the settings allow for them.
 create temp table here on commit drop as
 select s.n, m.person_id, speaks.n is not null as speaks, coalesce(s.school_ids[1], '') as school_id, s.role,
-       r.roster, r.auto_update and not r.quiet as may_update, r.quiet, r.parent_contact,
+       r.roster, r.paused, r.auto_update and not r.quiet as may_update, r.quiet, r.parent_contact,
        p.status, coalesce(p.include_in_sync, true) as included,
        -- What the settings allow where the directory still has them.
        own.roster as own_roster, own.auto_update as own_auto_update, own.quiet as own_quiet,
@@ -145,6 +145,7 @@ select coalesce(h.person_id, record.person_id), nullif(h.school_id, ''), h.role,
        case when coalesce(h.person_id, record.person_id) is null then 'create' else 'skip' end, 'suppressed',
        case when h.is_apart then coalesce(record.reason, rests.reason)
             when not h.included then 'excluded'
+            when h.paused then 'paused'
             when not h.roster then 'roster_off'
             else 'name_missing' end,
        null, jsonb_build_object('sourced_id', s.sourced_id)
