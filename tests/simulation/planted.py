@@ -68,7 +68,7 @@ FAULTS = (
           "from off where m.list_id = off.list_id and m.manager = off.manager and off.list_id < 0\n"),
     # Staying and changing.
     Fault("updates_are_not_held", "with auto_update off people are changed", _DECIDE,
-          "r.roster, r.auto_update and not r.quiet as may_update,", "r.roster, true as may_update,"),
+          "r.paused, r.auto_update and not r.quiet as may_update,", "r.paused, true as may_update,"),
     Fault("nobody_comes_back", "who returns is not restored", _DECIDE,
           "where h.speaks and h.included and h.roster and not h.is_apart and h.status = 'archived';",
           "where h.speaks and h.included and h.roster and not h.is_apart and h.status = 'never';"),
