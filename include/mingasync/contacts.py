@@ -99,13 +99,24 @@ def _wants(wanted: Contacts, orgs: Sequence[str] | None, above: set[str]) -> boo
 
 
 def only_wanted(people: pa.Table, wanted: Contacts) -> pa.Table:
-    """The people of a derived table without contacts that their school does not want."""
-    keeps = pa.array([wanted.wants(own[0] if own else None) for own in people.column("school_ids").to_pylist()], pa.bool_())
+    """The people of a derived table without contacts that their first school does not want."""
+    schools = people.column("school_ids").to_pylist()
+    unsure = people.column("unsure_org_ids").to_pylist() if "unsure_org_ids" in people.column_names else [None] * len(schools)
+    keeps = pa.array([_wanted_of(wanted, own, open_ones) for own, open_ones in zip(schools, unsure, strict=True)], pa.bool_())
     for name in _CONTACT:
         place = people.schema.get_field_index(name)
         column = people.column(name)
         people = people.set_column(place, people.schema.field(place), pc.if_else(keeps, column, pa.scalar(None, column.type)))
     return people
+
+
+def _wanted_of(wanted: Contacts, schools: Sequence[str] | None, unsure: Sequence[str] | None) -> bool:
+    """Whether the contact of somebody at these schools is wanted, or may be: at which schools they are besides is open."""
+    if wanted.wants(schools[0] if schools else None):
+        return True
+    if not unsure:
+        return False
+    return wanted.any if not schools or "" in unsure else any(map(wanted.wants, unsure))
 
 
 def forget_unwanted(snapshot: Snapshot, wanted: Contacts) -> Proof | None:

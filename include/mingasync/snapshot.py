@@ -307,7 +307,11 @@ class Snapshot:
 
     def write_frame(self, name: str, frame: pd.DataFrame, schema: pa.Schema | None = None) -> None:
         """Keep a derived table, with the mark of what this object read and made it from; of these columns and types, if given."""
-        self._write_table(name, self._marked(arrow(frame, schema)))
+        self.write_table(name, arrow(frame, schema))
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """As write_frame, of a table."""
+        self._write_table(name, self._marked(table))
 
     def read_frame(self, name: str) -> pd.DataFrame:
         """A derived table for pandas; raises as read_table."""

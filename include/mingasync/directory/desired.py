@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -38,6 +39,7 @@ def desired_from(
         last_complete_sizes(connection, district, run_no),
         derived["needed"],
         now=sizes,
+        nameless=_nameless(snapshot),
         gone_schools=[one for one in known_schools(connection, district) if one not in shared],
         accept_smaller=accept_smaller,
     )
@@ -65,3 +67,9 @@ def desired_from(
             for name, proof in snapshot.proofs().items()
         },
     )
+
+
+def _nameless(snapshot: Snapshot) -> dict[str, int]:
+    """How many records of each collection the data proof set aside for want of a sourcedId."""
+    rules = Counter(snapshot.read_table("set_aside").column("rule").to_pylist())
+    return {rule.split(".")[0]: number for rule, number in rules.items() if str(rule).endswith(".id_missing")}

@@ -18,7 +18,7 @@ SIGNATURES = ("HMAC-SHA1", "HMAC-SHA256")
 #: Keys of the extra of an SIS's Connection; ``expires`` is the day on which the secret ends, for the notice before it.
 KEYS = ("auth", "token_url", "scope", "signature", "private_network", "expires")
 #: What Airflow's own form writes into the extra of an http Connection, and what stands there when it is empty.
-_OF_AIRFLOW = re.compile(r"extra__http__\w+|__\w*")
+OF_AIRFLOW = re.compile(r"extra__http__\w+|__\w*")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _extra(extra: Mapping[str, Any] | str | None) -> dict[str, Any]:
             'The extra of the Connection is no JSON object such as {"auth": "oauth2"}. Nothing was changed.'
         ) from None
     for key in given:
-        if key not in KEYS and not _OF_AIRFLOW.fullmatch(key):
+        if key not in KEYS and not OF_AIRFLOW.fullmatch(key):
             raise SourceRefused(
                 f"Key '{key}' in the extra of the Connection is unknown; {_meant(key, KEYS)} Nothing was changed."
             )

@@ -62,8 +62,10 @@ def changes_since(
     came = pa.concat_tables(pages) if pages else COLUMNS[collection].append(pa.field("modified", pa.string())).empty_table()
     came, odd = fit(collection, came)
     older = "records older than asked for came back, or some without a date"
-    all_newer = not came.column("sourced_id").null_count and _all_newer(came.column("modified").to_pylist(), since)
-    if doubt := tally.doubt(came.num_rows) or (None if all_newer else older):
+    named = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(came.column("sourced_id")), ""), False)
+    all_newer = pc.all(named).as_py() is not False and _all_newer(came.column("modified").to_pylist(), since)
+    twice = None if _once_or_the_same(came) else "a record came twice and said different things"
+    if doubt := tally.doubt(came.num_rows) or (None if all_newer else older) or twice:
         _distrust(collection, doubt)
         return None
     came = came.drop_columns(["modified"])
@@ -104,6 +106,15 @@ def _base(collection: str, previous: Snapshot, parents: bool) -> tuple[Proof, pa
     except SnapshotUnusable as unusable:
         _distrust(collection, str(unusable))
         return None, None
+
+
+def _once_or_the_same(came: pa.Table) -> bool:
+    """Whether no record came twice, or only word for word the same."""
+    own = came.drop_columns(["modified"])
+    if len(pc.unique(own.column("sourced_id"))) == own.num_rows:
+        return True
+    first: dict[str, object] = {}
+    return all(first.setdefault(row["sourced_id"], row) == row for row in own.to_pylist())
 
 
 def _not_in(table: pa.Table, other: pa.Table) -> pa.ChunkedArray:

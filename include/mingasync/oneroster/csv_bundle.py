@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.mingasync.errors import SnapshotUnusable, SourceError
 from include.mingasync.oneroster.access import Access
@@ -66,7 +67,7 @@ def tables(collection: str, access: Access, reading: Reading, *, parents: bool, 
             yield _delta(collection, files, modes, reading, parents=parents, previous=previous)
             return
         roles = _roles(files, modes, reading) if collection == "users" else None
-        for rows in _chunks(_rows(collection, files, reading, roles)):
+        for rows in _chunks(_rows(collection, files, reading, roles, _EnrollmentIds())):
             table, left_out = table_of(rows, collection, parents=parents)
             reading.left_out += left_out
             yield _fit(collection, table, reading)
@@ -91,7 +92,7 @@ def first_rows(collection: str, access: Access, reading: Reading) -> list[Row]:
         if reading.absent:
             return []
         roles = _roles(files, _modes(files), reading) if collection == "users" else None
-        return list(islice(_rows(collection, files, reading, roles), 100))
+        return list(islice(_rows(collection, files, reading, roles, _EnrollmentIds()), 100))
 
 
 def _modes(files: Files) -> dict[str, str]:
@@ -122,11 +123,11 @@ def _mode(file: str, files: Files, modes: dict[str, str], reading: Reading) -> s
     return "bulk"
 
 
-def _rows(collection: str, files: Files, reading: Reading, roles: Roles | None) -> Iterator[Row]:
+def _rows(collection: str, files: Files, reading: Reading, roles: Roles | None, enrollment_ids: _EnrollmentIds) -> Iterator[Row]:
     for values in _values(collection, files, reading):
         sourced_id = values.get("sourced_id")
         if collection == "enrollments" and not sourced_id:
-            sourced_id = values["sourced_id"] = _enrollment_id(values)
+            sourced_id = values["sourced_id"] = enrollment_ids.of(values)
         if not sourced_id:
             reading.set_aside(collection, None, "it has no sourcedId")
             continue
@@ -165,9 +166,27 @@ def _swallows(cells: list[str], width: int) -> bool:
     return any(line.count(",") >= width - 1 for cell in cells for line in cell.split("\n")[1:])
 
 
-def _enrollment_id(values: dict[str, Any]) -> str | None:
-    parts = [values.get(name) for name in ("class_", "user", "role")]
-    return ":".join(map(str, parts)) if all(parts) else None
+@dataclass
+class _EnrollmentIds:
+    """Names for the enrollments of one file that have no sourcedId; ``known`` are those of the snapshot that a delta changes."""
+
+    known: Set[str] = frozenset()
+    given: dict[str, str | None] = field(default_factory=dict)
+
+    def of(self, values: dict[str, Any]) -> str | None:
+        """Class, user and role; with the day of its begin for whoever left and came back, so that both enrollments count.
+
+        None where one of the three is missing. An enrollment that was named with its day keeps that name.
+        """
+        parts = [values.get(name) for name in ("class_", "user", "role")]
+        if not all(parts):
+            return None
+        plain, begin = ":".join(map(str, parts)), values.get("begin_date")
+        dated = f"{plain}:{begin}"
+        if begin and (dated in self.known or self.given.get(plain, begin) != begin):
+            return dated
+        self.given.setdefault(plain, begin)
+        return plain
 
 
 def _roles(files: Files, modes: dict[str, str], reading: Reading) -> Roles | None:
@@ -194,6 +213,20 @@ def _roles(files: Files, modes: dict[str, str], reading: Reading) -> Roles | Non
     if modes.get("roles") == "delta":
         return roles
     return {user: [one for one in own if one["status"] != "tobedeleted"] for user, own in roles.items()}
+
+
+def _undisputed(collection: str, changes: pa.Table, reading: Reading) -> pa.Table:
+    """The changes, each record once; of those that say different things of one record none counts, and it is set aside."""
+    if len(pc.unique(changes.column("sourced_id"))) == changes.num_rows:
+        return changes
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in changes.to_pylist():
+        rows[row["sourced_id"]].append(row)
+    for sourced_id, own in rows.items():
+        if any(one != own[0] for one in own):
+            reading.set_aside(collection, sourced_id, f"the bundle has {len(own)} changes of it that say different things")
+    kept = [own[0] for own in rows.values() if all(one == own[0] for one in own)]
+    return pa.Table.from_pylist(kept, schema=changes.schema)
 
 
 def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -225,9 +258,6 @@ def _delta(
     reading.nameless_before = proof.nameless
     roles = _roles(files, modes, reading) if collection == "users" else None
     own_roles = None if modes.get("roles") == "delta" else roles
-    changed = list(_rows(collection, files, reading, own_roles)) if collection in files else []
-    changes, reading.left_out = table_of(changed, collection, parents=parents)
-    changes = _fit(collection, changes, reading)
     try:
         base = previous.table(collection)
     except SnapshotUnusable:
@@ -235,6 +265,10 @@ def _delta(
             f"The bundle holds only the changes of {collection} (delta), and the snapshot that they change is spoilt. "
             "Export the bundle in full once. Nothing was changed."
         ) from None
+    ids = _EnrollmentIds(set(base.column("sourced_id").to_pylist()) if collection == "enrollments" else frozenset())
+    changed = list(_rows(collection, files, reading, own_roles, ids)) if collection in files else []
+    changes, reading.left_out = table_of(changed, collection, parents=parents)
+    changes = _undisputed(collection, _fit(collection, changes, reading), reading)
     keep = (
         {"org_ids", *(name for name in COLUMNS["users"].names if name.startswith("role"))}
         if roles is not None and own_roles is None

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import fsspec
 
 from include.mingasync.errors import SourceError, SourceRefused
-from include.mingasync.oneroster.access import KEYS, Access, refuse_plain_http
+from include.mingasync.oneroster.access import KEYS, OF_AIRFLOW, Access, refuse_plain_http
 from include.mingasync.oneroster.csv_columns import FIELDS, day_order, is_dated
 from include.mingasync.oneroster.repairing import HALVES, without_halves
 
@@ -27,8 +27,6 @@ _CHUNK = 1 << 20
 _LONGEST_LINE = 1 << 22
 #: What becomes of bytes that are no characters, by encoding: halves of surrogate pairs, to be found again.
 _ODD = {"utf-8-sig": "surrogateescape", "cp1252": "surrogateescape", "utf-16": "surrogatepass"}
-#: Keys of a Connection's extra that are about REST, not about the store that holds the bundle.
-_NOT_STORAGE = frozenset(KEYS)
 #: Where a bundle may lie: on a disk, in this process (tests), in S3, or on an SFTP server.
 _STORES = frozenset({"", "file", "memory", "s3", "s3a", "sftp"})
 _LOGIN = {"s3": ("key", "secret"), "s3a": ("key", "secret")}
@@ -198,7 +196,8 @@ def _unreachable(error: Exception) -> SourceError:
 
 
 def _storage_options(access: Access) -> dict[str, Any]:
-    options = {key: value for key, value in access.extra.items() if key not in _NOT_STORAGE}
+    # Neither what is about REST, nor what Airflow's form wrote.
+    options = {key: value for key, value in access.extra.items() if key not in KEYS and not OF_AIRFLOW.fullmatch(key)}
     names = _LOGIN.get(urlsplit(access.root_url).scheme, ("username", "password"))
     given = zip(names, (access.client_id, access.client_secret), strict=True)
     return options | {name: value for name, value in given if value and name not in options}

@@ -88,7 +88,10 @@ def prove(
         rule = BY_ID[rule_id]
         column = rule_id.split(".", 1)[1]
         ids = _ids(frames[rule.resource].loc[~checks[rule.resource][column], "sourced_id"])
-        issues.extend(_issues(rule, ids, sis_name, _waiting(frames, rule, column)))
+        if column == "id_missing":
+            issues.extend(_nameless(rule, checks[rule.resource][column], sis_name))
+        else:
+            issues.extend(_issues(rule, ids, sis_name, _waiting(frames, rule, column)))
         # Of records with the same sourcedId the last is taken: the id itself is not out.
         if rule.severity == "error" and column != "id_twice":
             aside.extend((rule.resource, one, rule_id) for one in ids)
@@ -145,6 +148,13 @@ def _waiting(frames: Frames, rule: Rule, column: str) -> Mapping[str, int]:
         return {}
     enrollments = frames["enrollments"]
     return dict(enrollments.loc[live(enrollments), link].value_counts())
+
+
+def _nameless(rule: Rule, keeps: pd.Series, sis_name: str) -> list[Issue]:
+    """One issue per record without a sourcedId, named by its place among those that came."""
+    issue = _issue(rule, None, sis_name)
+    places = [place for place, good in enumerate(keeps, start=1) if not good]
+    return [issue | {"message": f"{issue['message']} It is number {place} of {len(keeps)}."} for place in places]
 
 
 def _issues(rule: Rule, ids: list[str | None], sis_name: str, waiting: Mapping[str, int]) -> list[Issue]:

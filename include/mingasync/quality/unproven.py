@@ -6,6 +6,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from include.mingasync.contacts import Contacts
 from include.mingasync.quality.sizes import SIZE_COLUMNS, Smaller, sizes_of, smaller
 from include.mingasync.rosters.basis import borrowing, made_from, needed
@@ -89,18 +91,21 @@ def unproven_collections(
     needed: Container[str],
     *,
     now: Mapping[str, Mapping[str, int]] | None = None,
+    nameless: Mapping[str, int] | None = None,
     gone_schools: Sequence[str] = (),
     accept_smaller: bool = False,
 ) -> dict[str, Unproven]:
     """Why each collection that proves nothing to be gone does not.
 
     ``sizes`` as from ``last_complete_sizes``; ``needed``: the collections that something switched on is made from; ``now`` as
-    from ``sizes_in``, without which only numbers of rows are compared; ``accept_smaller``: a person says that the
+    from ``sizes_in``, without which only numbers of rows are compared; ``nameless``: how many records
+    the data proof found without a sourcedId, beside those that the reading set aside; ``accept_smaller``: a person says that the
     smaller numbers are right.
     """
     moved = snapshot.incomplete_reasons()
     found = {}
-    for name, proof in snapshot.proofs().items():
+    for name, read in snapshot.proofs().items():
+        proof = msgspec.structs.replace(read, nameless=read.nameless + (nameless or {}).get(name, 0))
         fewer = smaller(name, proof.rows, (now or {}).get(name, {}), sizes)
         every = _doubts(
             proof,

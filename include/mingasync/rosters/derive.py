@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from include.mingasync.contacts import Contacts, without_unwanted
+from include.mingasync.contacts import Contacts, only_wanted, without_unwanted
 from include.mingasync.district import District
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.rosters.basis import needed
@@ -21,6 +21,7 @@ from include.mingasync.rosters.lists import LIST_COLUMNS, Rosters, lists_from
 from include.mingasync.rosters.people import COLUMNS as PEOPLE
 from include.mingasync.rosters.people import any_parent, known_orgs, people_from
 from include.mingasync.settings import Settings
+from include.mingasync.snapshot import arrow
 
 if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
@@ -101,7 +102,8 @@ def derive(
         "schools": _schools(rosters.orgs, district),
         "terms": _terms(rosters),
     }.items():
-        snapshot.write_frame(f"derived_{name}", frame, DERIVED[name])
+        table = arrow(frame, DERIVED[name])
+        snapshot.write_table(f"derived_{name}", only_wanted(table, contacts) if name == "people" else table)
     for name, table in carried.rows.items():
         snapshot.write_frame(f"derived_carried_{name}", table.to_pandas(), COLUMNS[name])
     # A term that was set aside is neither lost nor gone.
@@ -135,9 +137,10 @@ def _with_wanted_contacts(carried: Carried, snapshot: Snapshot, wanted: Contacts
 def _in_force(snapshot: Snapshot, collection: str, out: set[str], carried: Carried) -> pd.DataFrame:
     """The rows of a collection that count: those that are good, and those that were set aside as they were before."""
     frame = snapshot.frame(collection)
-    if not out:
+    nameless = frame["sourced_id"].fillna("").str.strip().eq("")
+    if not out and not nameless.any():
         return frame
-    good = frame[~frame["sourced_id"].isin(out)]
+    good = frame[~frame["sourced_id"].isin(out) & ~nameless]
     before = carried.rows.get(collection)
     if before is None:
         return good

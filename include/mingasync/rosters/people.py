@@ -318,7 +318,7 @@ def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
     """The users with the several records of one human joined: same role, identifier and e-mail, and names that agree.
 
     An identifier that several names share joins nobody, nor does a record without names; an e-mail that several names share
-    counts like none. The record with the lowest sourcedId leads.
+    counts like none. The record with the lowest sourcedId leads; the contact is that of the first record that has one.
     """
     users = users.sort_values("sourced_id", kind="stable").reset_index(drop=True)
     shared = shared_keys(users).groupby("field")["value"].agg(set)
@@ -353,12 +353,24 @@ def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
             for n, value in joined.items():
                 cells[at[n]] = value
             lead[column] = cells
+    lead = _with_any_contact(lead, twins)
     lead["grades"] = [
         [str(grade).strip() for grade in grades if grade and str(grade).strip()] for grades in _lists(lead["grades"])
     ]
     for column in ("school_ids", "unsure_org_ids"):
         lead[column] = [list(ids) for ids in _lists(lead[column])]
     return lead.reset_index(drop=True)
+
+
+def _with_any_contact(lead: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
+    """The leading records with a contact of another record of the same human, the first that has one, where they have none."""
+    parent = list(_PARENT)
+    having = twins[twins[parent].notna().any(axis="columns")].drop_duplicates("n").set_index("n")
+    lacking = lead["n"].isin(having.index) & lead[parent].isna().all(axis="columns")
+    if lacking.any():
+        for name in parent:
+            lead[name] = lead[name].astype("string").mask(lacking, lead["n"].map(having[name].astype("string")))
+    return lead
 
 
 def _names(name: object) -> bool:

@@ -190,3 +190,34 @@ def test_of_two_lists_left_by_an_older_version_the_older_is_kept(database: str) 
         calm = directory.state()
         directory.night(sis)
         assert directory.state() == calm
+
+
+def test_a_teachers_list_is_called_as_its_owner_is_called_here(directory: Directory) -> None:
+    """A name that is pinned, or held back since updates are off, is the one that people see; two of one name stay apart."""
+    directory.settings = everything_on(auto_lists={"teacher": True}, class_lists={"terms": ["T1"]})
+    jo = {"given_name": "Jo", "family_name": "Berg"}
+    sis = Sis(
+        users=[user("s"), user("t", "teacher", **jo), user("u", "teacher")],
+        classes=[klass("A"), klass("B")],
+        enrollments=[
+            enrollment("A", "s"),
+            enrollment("B", "s"),
+            enrollment("A", "t", "teacher"),
+            enrollment("B", "u", "teacher"),
+        ],
+    )
+    names = "select name from directory.user_lists where kind = 'teacher' order by 1"
+    directory.night(sis)
+    assert directory.rows(names) == [("Givenu Familyu's students",), ("Jo Berg's students",)]
+    (who,) = directory.rows("select person_id from directory.people where sourced_id = 't'")[0]
+    directory.do("select directory.pin_field(%s, 'preferred_given_name', 'Joe', 'wish', null)", who)
+    directory.night(sis)
+    assert directory.rows(names) == [("Givenu Familyu's students",), ("Joe Berg's students",)]
+    before = directory.state()
+    directory.night(sis)
+    assert directory.state() == before
+    (other,) = directory.rows("select person_id from directory.people where sourced_id = 'u'")[0]
+    directory.do("select directory.pin_field(%s, 'given_name', 'Joe', 'wish', null)", other)
+    directory.do("select directory.pin_field(%s, 'family_name', 'Berg', 'wish', null)", other)
+    directory.night(sis)
+    assert len({row[0] for row in directory.rows(names)}) == 2

@@ -248,3 +248,22 @@ def test_a_night_tried_again_without_proof_is_no_night_of_absence(directory: Dir
     assert directory.rows("select nights, first_night, last_night from directory.absences") == [
         (1, NIGHT + 2 * DAY, NIGHT + 2 * DAY)
     ]
+
+
+def test_whom_an_undone_night_had_archived_is_counted_anew(directory: Directory) -> None:
+    """An undo never brings anybody nearer to being archived: with absent_nights 2 it takes two more nights."""
+    directory.settings = everything_on(safety={"archive_percent": 100, "archive_minimum": 0, "absent_nights": 2})
+    directory.night(FIRST)
+    close(directory)
+    for place in (1, 2):
+        directory.night(Sis(users=[user("x")]), night=NIGHT + place * DAY, run_id="tried" if place == 2 else None)
+        close(directory)
+    status = "select status from directory.people where sourced_id = 'y'"
+    assert directory.value(status) == "archived"
+    undone(directory, "tried")
+    assert directory.value(status) == "active"
+    directory.night(Sis(users=[user("x")]), night=NIGHT + 3 * DAY)
+    assert directory.value(status) == "active"
+    close(directory)
+    directory.night(Sis(users=[user("x")]), night=NIGHT + 4 * DAY)
+    assert directory.value(status) == "archived"

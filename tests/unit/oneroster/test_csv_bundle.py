@@ -12,6 +12,8 @@ import fsspec
 import pytest
 
 from include.mingasync.errors import SourceError
+from include.mingasync.oneroster import csv_files
+from include.mingasync.oneroster.access import KEYS, Access
 from include.mingasync.oneroster.csv_files import refuse_hostile
 from include.mingasync.oneroster.records import COLUMNS
 from tests.unit.oneroster.bundles import SAMPLES, read, sample, small, zipped
@@ -384,3 +386,38 @@ def test_rows_that_repeat_a_sourced_id_leave_the_file_whole(tmp_path: Path) -> N
     other = small(tmp_path, users=_USERS_1P1 + "\n".join([*rows, "u1,active,true,S2,student,ana,Ana,One"]))
     came, proof, _ = read(other, "users", tmp_path, run="other")
     assert (proof.state, len(came)) == ("complete", 3)
+
+
+def test_somebody_who_left_a_class_and_came_back_has_two_enrollments_also_without_ids(tmp_path: Path) -> None:
+    head = "classSourcedId,userSourcedId,role,beginDate,endDate\n"
+    came = "c1,u1,student,2026-08-17,2026-09-30\nc1,u1,student,2026-11-02,2026-12-18\nc1,u2,student,2026-08-17,2026-12-18\n"
+    rows, _, last = read(small(tmp_path, enrollments=head + came), "enrollments", tmp_path, run="monday")
+    names = ["c1:u1:student", "c1:u1:student:2026-11-02", "c1:u2:student"]
+    assert [row["sourced_id"] for row in rows] == names
+    # A change is about the one that begins when it does.
+    gone = "classSourcedId,userSourcedId,role,beginDate,status\nc1,u1,student,2026-11-02,tobedeleted\n"
+    rows, _, _ = read(small(tmp_path, enrollments=gone, **_DELTA), "enrollments", tmp_path, run="tuesday", previous=last)
+    assert [(row["sourced_id"], row["status"]) for row in rows] == list(
+        zip(names, ("active", "tobedeleted", "active"), strict=True)
+    )
+
+
+def test_changes_of_one_record_that_contradict_each_other_leave_it_as_it_was_and_set_it_aside(tmp_path: Path) -> None:
+    _, _, last = read(small(tmp_path, users=_BASE), "users", tmp_path, run="monday")
+    for place, other in enumerate(("u1,tobedeleted,,,,,,", "u1,active,true,s3,student,uno,A,B")):
+        same = "u2,active,true,s1,student,dos,C,D\n"
+        text = f"{_USERS_1P1}u1,active,true,s2,student,uno,A,B\n{same}{other}\n{same}"
+        bundle = small(tmp_path, users=text, **_DELTA)
+        rows, _, taken = read(bundle, "users", tmp_path, run=f"tuesday{place}", previous=last)
+        assert [(row["sourced_id"], row["status"], row["username"]) for row in rows] == [
+            ("u1", "active", "one"),
+            ("u2", "active", "dos"),
+        ]
+        assert taken.unreadable()[["sourced_id", "reason"]].to_numpy().tolist() == [
+            ["u1", "the bundle has 2 changes of it that say different things"]
+        ]
+
+
+def test_nothing_of_the_connection_that_is_about_rest_reaches_the_store() -> None:
+    said = dict.fromkeys((*KEYS, "extra__http__schema", "__extra__"), "x")
+    assert csv_files._storage_options(Access.to_bundle("s3://maple/bundle.zip", said | {"anon": True})) == {"anon": True}

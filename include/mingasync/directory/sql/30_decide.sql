@@ -80,6 +80,11 @@ join s_people as s on s.n = h.n
 join directory.people as p on p.person_id = h.person_id
 left join pins on pins.person_id = h.person_id
 left join several on several.person_id = h.person_id
+-- Where a record leaves open at which school somebody is, their contact may only not have been read.
+cross join lateral (select
+    h.parent_contact and not %(contacts_rest)s
+    and (s.unsure_org_ids = '{}' or num_nonnulls(s.parent_name, s.parent_email, s.parent_phone) > 0) as is_told
+) as contact
 cross join lateral (select
     s.sourced_id as sourced_id,
     -- An id that is not seen on a night without proof, whose record was set aside, or that is only disabled, is not given up.
@@ -100,9 +105,9 @@ cross join lateral (select
     case when 'username' = any (pins.fields) then p.username else s.username end as username,
     case when 'identifier' = any (pins.fields) then p.identifier else s.identifier end as identifier,
     coalesce(several.grades, s.grades) as grades, coalesce(several.school_ids, s.school_ids) as school_ids,
-    case when h.parent_contact and not %(contacts_rest)s then s.parent_name else p.parent_name end as parent_name,
-    case when h.parent_contact and not %(contacts_rest)s then s.parent_email else p.parent_email end as parent_email,
-    case when h.parent_contact and not %(contacts_rest)s then s.parent_phone else p.parent_phone end as parent_phone
+    case when contact.is_told then s.parent_name else p.parent_name end as parent_name,
+    case when contact.is_told then s.parent_email else p.parent_email end as parent_email,
+    case when contact.is_told then s.parent_phone else p.parent_phone end as parent_phone
 ) as w
 -- The row is settled by an update only if it then says all that the record says.
 cross join lateral (select
