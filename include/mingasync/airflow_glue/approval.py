@@ -67,7 +67,7 @@ class ApproveArchive(HITLOperator):
             # Tried again, the task would ask anew and nobody would know that the first answer was lost: so it fails, loudly.
             raise AirflowFailException(
                 "The answer was not kept: the directory's database refused it. Nobody was archived. "
-                "Once the database is well, clear this task: it asks once more."
+                "Once the database is well, clear this task and everything after it: it asks once more."
             ) from refusal
         return None
 

@@ -266,15 +266,13 @@ def known_until(connection: Connection, district: str) -> dt.date | None:
 
 def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     """The state that a run has earned once all its tasks are done, with its reason in plain words."""
-    is_loaded, errors, unproven = connection.execute(
+    is_loaded, unproven = connection.execute(
         """
-        select case when kind = 'preview' then snapshot_at is not null else loaded_at is not null end,
-               (select count(*) from directory.sync_issues as i where i.run_no = r.run_no and severity in ('error', 'critical')),
-               unproven_because
-        from directory.sync_runs as r where run_no = %s
+        select case when kind = 'preview' then snapshot_at is not null else loaded_at is not null end, unproven_because
+        from directory.sync_runs where run_no = %s
         """,
         (run_no,),
-    ).fetchone() or (False, 0, None)
+    ).fetchone() or (False, None)
     if not is_loaded:
         return "failed", (
             "Nothing of this run was loaded: its task load did not run, whatever state it has. Nothing was changed. "
@@ -285,9 +283,8 @@ def verdict(connection: Connection, run_no: int) -> tuple[State, str | None]:
     left = _left_alone(connection, run_no)
     if unproven:
         return "completed_with_errors", _joined(unproven, left)
-    if errors:
-        words = f"{errors} records were set aside or could not be used; see the issues."
-        return "completed_with_errors", _joined(words, left)
+    if errors := _on_errors(connection, run_no):
+        return "completed_with_errors", _joined(f"{errors} See the issues.", left)
     return "success", left
 
 
@@ -309,6 +306,25 @@ def _left_alone(connection: Connection, run_no: int) -> str | None:
         return None
     causes = [f"{number} {_SINCE.get(reason, 'changed by hand')}" for reason, number in sorted(reasons.items())]
     return f"{_archives(sum(reasons.values()))} not carried out, because of what happened since the plan: {', '.join(causes)}."
+
+
+def _on_errors(connection: Connection, run_no: int) -> str | None:
+    """What the errors of a run are, in plain words: of whole collections and terms their own, of records their number."""
+    records, wholes = connection.execute(
+        """
+        select count(*) filter (where not is_whole), array_agg(distinct message) filter (where is_whole)
+        from (
+            select message,
+                   rule = 'terms.selected_lost' or sourced_id is null and rule !~ '[.](id_missing|unreadable)$' as is_whole
+            from directory.sync_issues where run_no = %s and severity in ('error', 'critical')
+        ) as errors
+        """,
+        (run_no,),
+    ).fetchone() or (0, None)
+    said = list(wholes or ())
+    if records:
+        said.append(f"{'1 record was' if records == 1 else f'{records} records were'} set aside or could not be used.")
+    return " ".join(said) or None
 
 
 def _on_archives(connection: Connection, run_no: int) -> tuple[State, str] | None:

@@ -155,6 +155,12 @@ RULES: tuple[Rule, ...] = (
             "Give the class a school in {sis}, or share it.",
         ),
         (
+            "org_no_school",
+            "warning",
+            "The class stands at an org that is no school, such as the district: its lists are made there and at no school.",
+            "Give the class its school in {sis}, or mark the org as a school; nothing, if it is meant.",
+        ),
+        (
             "terms_unknown",
             "warning",
             "The class lies in a term that the SIS does not share.",

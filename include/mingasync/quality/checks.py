@@ -151,6 +151,8 @@ def _check_classes(frames: Frames, shared: Shared, checks: pd.DataFrame) -> None
     classes = frames["classes"]
     leaving, own = ~live(classes), lists(classes["term_ids"])
     checks["school_missing"] = _sure(shared.has("orgs", classes["school_id"])) | leaving
+    _, above = known_orgs(frames["orgs"])
+    checks["org_no_school"] = ~_sure(classes["school_id"].isin(above)) | leaving
     checks["terms_unknown"] = shared.has_all("academicSessions", classes["term_ids"]) | leaving
     checks["terms_none"] = pd.Series([len(ids) > 0 for ids in own], index=classes.index, dtype=bool) | leaving
 

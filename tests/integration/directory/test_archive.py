@@ -119,14 +119,14 @@ def test_what_is_wrong_with_a_night_is_told_beside_whose_archive_was_not_carried
     directory.do("update directory.people set status = 'archived', archived_at = now() where sourced_id = 'S1-003'")
     archive(directory.connection, run, run_no)
     directory.do(
-        "insert into directory.sync_issues (run_no, run_id, district, step, severity, resource, rule, message, fix)"
-        " select run_no, run_id, district, 'load', 'error', 'users', 'users.x', 'm', 'f'"
-        " from directory.sync_runs cross join generate_series(1, 2) where run_no = %s",
+        "insert into directory.sync_issues (run_no, run_id, district, step, severity, resource, sourced_id, rule, message, fix)"
+        " select run_no, run_id, district, 'load', 'error', 'users', 'x' || n, 'users.x', 'm', 'f'"
+        " from directory.sync_runs cross join generate_series(1, 2) as n where run_no = %s",
         run_no,
     )
     assert verdict(directory.connection, run_no) == (
         "completed_with_errors",
-        "2 records were set aside or could not be used; see the issues. 3 archives were not carried out, because of what happened "
+        "2 records were set aside or could not be used. See the issues. 3 archives were not carried out, because of what happened "
         "since the plan: 1 archived already, 2 not included in the sync any more.",
     )
 

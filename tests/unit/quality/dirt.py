@@ -118,6 +118,8 @@ FORTY = [
     Dirt("course with unknown grade", change("courses", 0, grades=["Upper"]), "courses.grade_unknown", W, says="1 record with 'Upper'."),
     Dirt("class without school", change("classes", 0, school_id=None), "classes.school_missing", E, "C0", "7 enrollments wait for C0."),
     Dirt("class of an unknown school", change("classes", 0, school_id="S9"), "classes.school_missing", E, "C0"),
+    Dirt("class at an org that is no school", lambda rows: (change("orgs", 2, type="district")(rows), change("classes", 0, school_id="S3")(rows)),
+         "classes.org_no_school", W, "C0"),
     Dirt("class in an unknown term", change("classes", 0, term_ids=["T1", "T9"]), "classes.terms_unknown", W, "C0"),
     Dirt("class without term", change("classes", 0, term_ids=None), "classes.terms_none", W, "C0"),
     Dirt("class of an unknown course", change("classes", 0, course_id="K9"), "classes.course_unknown", W, "C0"),

@@ -90,13 +90,13 @@ NIGHTS: dict[str, Night] = {
     "undone": night("success", people={"archived": 112}, undone_by="manual__2026-11-24T09:00:00+00:00"),
     "completed with errors": night(
         "completed_with_errors",
-        "3 records were set aside or could not be used; see the issues.",
+        "3 records were set aside or could not be used. See the issues.",
         people={"created": 4, "update_suppressed": 6, "archive_suppressed": 2, "skipped": 1},
         causes=(BAD_CLASS,),
     ),
     "many issues": night(
         "completed_with_errors",
-        "61 records were set aside or could not be used; see the issues.",
+        "61 records were set aside or could not be used. See the issues.",
         people={"created": 1204, "updated": 12031, "archived": 310, "update_suppressed": 1006, "skipped": 61},
         lists={"created": 1210, "updated": 4410, "deactivated": 1021, "unchanged": 20345},
         moves={"added": 120_331, "removed": 4_120},

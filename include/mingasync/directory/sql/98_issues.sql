@@ -83,7 +83,8 @@ from (
            'A new entry was made although ' || count(*) || case count(*) when 1 then ' person' else ' people' end || ' here (person '
            || string_agg(j.person_id::text, ', ' order by j.person_id)
            || ') has a key of this record: people with other names have that key as well, so it tells nothing.',
-           'Give everybody their own identifier, e-mail and username in the SIS, or leave them blank.'
+           'Give everybody their own identifier, e-mail and username in the SIS, or leave them blank. This one stays an entry of '
+           'its own; an earlier entry of the same human keeps its history, and leaves like anybody whom the SIS no longer has.'
     from judged as j
     join (select n, s.sourced_id from new_people join s_people as s using (n)) as h using (n)
     where j.shared_here and not j.known_id
