@@ -142,7 +142,8 @@ def _by_its_own(part: Night) -> Night:
     if part.state not in ("held", "completed_with_errors"):
         return part
     errors = sum(cause.number for cause in part.causes if cause.severity == "error")
-    reason = f"{errors} records of this school were set aside or could not be used." if errors else None
+    records = "1 record of this school was" if errors == 1 else f"{errors} records of this school were"
+    reason = f"{records} set aside or could not be used." if errors else None
     return replace(part, state="completed_with_errors" if errors else "success", reason=reason, answer_until=None)
 
 

@@ -85,7 +85,7 @@ def test_a_school_reads_its_own_part_and_its_own_verdict(directory: Directory, o
     assert own.counts["people"]["student"]["archive_held"] == 5 and own.causes == ()
     own = part("S2")
     assert (own.district, own.state, own.reason, own.held) == (
-        "Oak Valley, South High", "completed_with_errors", "1 records of this school were set aside or could not be used.", (),
+        "Oak Valley, South High", "completed_with_errors", "1 record of this school was set aside or could not be used.", (),
     )  # fmt: skip
     students = own.counts["people"]["student"]
     assert (students["created"], students["archived"], students["archive_held"]) == (1, 1, 0)

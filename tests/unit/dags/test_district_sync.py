@@ -86,6 +86,11 @@ def test_a_bad_file_is_an_import_error_and_every_other_district_still_runs(
     ((_, error),) = dags.import_errors.items()
     assert "ash.yaml" in error and "'colour' is unknown" in error and "America/Chicagoo" in error
     assert "oak.yml" in error and "described twice" in error
+    # Corrected, the district is there again.
+    (districts / "ash.yaml").write_text(DISTRICT.format(name="Ash", zone="America/Chicago"), encoding="utf-8")
+    (districts / "oak.yml").unlink()
+    dags = bag(districts, monkeypatch)
+    assert {"mingasync_ash", "mingasync_oak", "mingasync_elm", *_OWN} == set(dags.dags) and not dags.import_errors
 
 
 def test_a_task_start_parses_its_own_district_only(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
