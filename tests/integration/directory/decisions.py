@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from include.mingasync.directory import schema
+from stack.postgres import embedded_postgres
 from tests.integration.directory.world import NIGHT, Directory, Sis, everything_on, school, user
 
 PRESENCES = (
@@ -215,25 +223,16 @@ def as_markdown(table: dict[Case, tuple[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Print the table as it comes out of a real directory."""
-    import sys
-    import tempfile
-    from pathlib import Path
-
-    import psycopg
-
-    from include.mingasync.directory import schema
-    from stack.postgres import embedded_postgres
-
+def print_from_a_server(page: Callable[[Directory], str]) -> None:
+    """Print a page that is made on a directory of its own."""
     with (
         tempfile.TemporaryDirectory() as folder,
         embedded_postgres(Path(folder)) as server,
         psycopg.connect(server.dsn(), autocommit=True) as connection,
     ):
         schema.bring_to_head(connection)
-        sys.stdout.write(HEAD + as_markdown(tried(Directory(connection))) + "\n")
+        sys.stdout.write(page(Directory(connection)))
 
 
 if __name__ == "__main__":
-    main()
+    print_from_a_server(lambda directory: HEAD + as_markdown(tried(directory)) + "\n")
