@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
@@ -55,6 +55,13 @@ def refuse_reader(user: Any, slug: str) -> None:
     """Nothing; 403 for whoever may not edit the district's DAG."""
     if not may_edit(user, slug):
         raise HTTPException(403, "You may look at this district and not change it. Nothing was changed.")
+
+
+def may_start(user: Any, slug: str) -> bool:
+    """Whether somebody may start runs of a district's DAG in Airflow itself."""
+    details = DagDetails(id=f"{_PREFIX}{slug}")
+    manager = get_auth_manager()
+    return bool(manager.is_authorized_dag(method="POST", user=user, details=details, access_entity=DagAccessEntity.RUN))
 
 
 def editable_district(slug: DistrictSlug, user: GetUserDep) -> str:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
+from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
-from include.mingasync.console.access import NO_DISTRICT, DistrictSlug, Readable, slug_of
+from include.mingasync.console import starting
+from include.mingasync.console.access import NO_DISTRICT, DistrictSlug, Readable, may_edit, slug_of
 from include.mingasync.console.history import (
     LISTS,
     PEOPLE_FULL,
@@ -59,7 +61,9 @@ def districts(request: Request, readable: Readable) -> Response:
 
 
 @router.get("/districts/{slug}")
-def history(request: Request, slug: DistrictSlug, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
+def history(
+    request: Request, slug: DistrictSlug, user: GetUserDep, page: Annotated[int, Query(ge=1, le=100_000)] = 1
+) -> Response:
     """A district's OneRoster History, newest run first."""
     with directory() as here:
         size = sum(row["runs"] for row in here.rows("history_size", district=slug))
@@ -73,6 +77,7 @@ def history(request: Request, slug: DistrictSlug, page: Annotated[int, Query(ge=
         standing=standing_from(its_place, standings[0] if standings else None, dt.datetime.now(dt.UTC)),
         runs=[run_from(row) for row in rows],
         columns=list(PEOPLE_SHORT),
+        editable=may_edit(user, slug),
         page=page,
         pages=max(1, -(-size // RUNS_PER_PAGE)),
         size=size,
@@ -92,7 +97,7 @@ def history_csv(slug: DistrictSlug) -> Response:
 
 
 @router.get("/districts/{slug}/runs/{run_id}")
-def run(request: Request, slug: DistrictSlug, run_id: str) -> Response:
+def run(request: Request, slug: DistrictSlug, run_id: str, user: GetUserDep) -> Response:
     """One run in full: counts, issues with their cures, changes as numbers, the settings it used."""
     with directory() as here:
         found = here.rows("run", district=slug, run_id=run_id)
@@ -100,7 +105,8 @@ def run(request: Request, slug: DistrictSlug, run_id: str) -> Response:
         changes = here.rows("changes", district=slug, run_id=run_id)
         trend = here.rows("trend", district=slug, run_id=run_id)
     if not found:
-        return render(request, "no_run.html", status=404, place=place(slug), run_id=run_id)
+        going = starting.run_of(slug, run_id)
+        return render(request, "no_run.html", status=200 if going else 404, place=place(slug), run_id=run_id, going=going)
     its_run = run_from(found[0])
     return render(
         request,
@@ -116,6 +122,7 @@ def run(request: Request, slug: DistrictSlug, run_id: str) -> Response:
         issues=issues,
         trend=trend[0] if trend and trend[0]["compared"] else None,
         changes=changes,
+        editable=may_edit(user, slug),
     )
 
 

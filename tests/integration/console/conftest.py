@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
-from include.mingasync.console import access, variables
+from include.mingasync.console import access, starting, variables
 from include.mingasync.console.app import app
 from include.mingasync.directory.counts import empty_counts
 from tests.integration.airflow_glue.conftest import glue  # noqa: F401 (a fixture)
@@ -149,15 +149,16 @@ def empty(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("AIRFLOW_CONN_ROSTER_DB", as_airflow_connection(database))
     readable, editable = {"mingasync_oak", "mingasync_elm"}, {"mingasync_oak"}
 
-    def may(user: Any, method: str, details: Any) -> bool:
-        return details.id in (editable if method == "PUT" else readable)
+    def may(user: Any, method: str, details: Any, access_entity: Any = None) -> bool:
+        return details.id in (readable if method == "GET" else editable)
 
     manager = SimpleNamespace(get_authorized_dag_ids=lambda user, method: readable, is_authorized_dag=may)
     monkeypatch.setattr(access, "get_auth_manager", lambda: manager)
     app.dependency_overrides[get_user] = lambda: SimpleNamespace(name="robin", get_name=lambda: "robin", get_id=lambda: "1")
     metastore = sqlalchemy.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     Base.metadata.create_all(metastore, tables=[Team.__table__, Variable.__table__])
-    monkeypatch.setattr(variables, "create_session", lambda scoped: committing(metastore))
+    for module in (variables, starting):
+        monkeypatch.setattr(module, "create_session", lambda scoped: committing(metastore))
     with psycopg.connect(database, autocommit=True) as connection:
         yield Console(TestClient(app, follow_redirects=True), connection, readable, editable, metastore)
     app.dependency_overrides.clear()
@@ -167,7 +168,7 @@ def empty(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 @contextmanager
 def committing(metastore: sqlalchemy.Engine) -> Iterator[Session]:
     """A session as Airflow's own: what the block did is kept as a whole, or nothing is."""
-    with Session(metastore) as session:
+    with Session(metastore, autoflush=False, expire_on_commit=False) as session:
         try:
             yield session
             session.commit()

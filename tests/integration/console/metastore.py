@@ -17,8 +17,13 @@ from sqlalchemy.orm import Session, joinedload
 
 def make_tables(metastore: sqlalchemy.Engine) -> None:
     """Nothing; every table of Airflow is there."""
+    from airflow.models.tasklog import LogTemplate
+
     import_all_models()
     Base.metadata.create_all(metastore)
+    with Session(metastore) as session:
+        session.add(LogTemplate(filename="log", elasticsearch_id="log"))
+        session.commit()
 
 
 def park(metastore: sqlalchemy.Engine, dag_id: str, run_id: str, until: dt.datetime) -> uuid.UUID:
@@ -73,3 +78,23 @@ def answer_handed_on(metastore: sqlalchemy.Engine, run_id: str) -> dict[str, Any
     woken = task(metastore, run_id)
     assert woken.state == "scheduled" and woken.next_method == "execute_complete", woken.state
     return dict(_decode_next_kwargs(woken.next_kwargs)["event"])
+
+
+def serialise(metastore: sqlalchemy.Engine, dag_id: str, schedule: Any = None) -> None:
+    """Nothing; Airflow's database knows a DAG of this id with one task, turned on."""
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG
+    from airflow.serialization.definitions.dag import SerializedDAG
+    from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+
+    with DAG(dag_id, schedule=schedule, catchup=False, is_paused_upon_creation=False, max_active_runs=1) as dag:
+        EmptyOperator(task_id="open_run")
+    with Session(metastore) as session:
+        session.merge(DagBundleModel(name="tests"))
+        session.flush()
+        SerializedDAG.bulk_write_to_db("tests", None, [dag], session=session)
+        data = DagSerialization.to_dict(dag)
+        SerializedDagModel.write_dag(LazyDeserializedDAG(data=data), "tests", session=session)
+        session.commit()
