@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from include.mingasync.console import starting
 from include.mingasync.console.access import DistrictSlug, EditableSlug, may_edit, may_start
+from include.mingasync.console.foresight import foresee
 from include.mingasync.console.forms import Form, SentForm
 from include.mingasync.console.history import Run, run_from
 from include.mingasync.console.places import Place, place
@@ -66,6 +67,8 @@ def undone(request: Request, slug: EditableSlug, run_id: str, user: GetUserDep, 
     if row is None or form.one("action") != "start" or why_not(row, changes):
         return _undo(request, slug, run_id, editable=True, status=409)
     conf = {"district": slug, "run_id": run_id}
+    if begun := starting.undo_that_goes_on(conf):
+        return _to_run(request, slug, begun)
     try:
         started = starting.start(request, starting.UNDO, user, conf, form.one("pressed_at"), unpause=form.one("unpause") == "on")
     except starting.NotStarted as refused:
@@ -95,14 +98,18 @@ def _undo(request: Request, slug: str, run_id: str, *, editable: bool, status: i
     row, changes = _run_and_changes(slug, run_id)
     if row is None:
         return render(request, "no_run.html", status=404, place=place(slug), run_id=run_id)
+    its_place, because = place(slug), why_not(row, changes)
+    # Finding it out holds the district for a moment, so it is done for those alone who may undo.
+    foresight = foresee(its_place, run_id) if editable and not because else None
     return render(
         request,
         "undo.html",
         status=status,
-        place=place(slug),
+        place=its_place,
+        foresight=foresight,
         run=run_from(row),
         changes=changes,
-        why_not=why_not(row, changes),
+        why_not=because or (foresight.refused if foresight else None),
         editable=editable,
         problem=problem,
         dag=starting.dag(starting.UNDO),

@@ -116,6 +116,18 @@ def writing() -> Iterator[psycopg.Connection[Any]]:
 
 
 @contextmanager
+def rehearsing() -> Iterator[tuple[psycopg.Connection[Any], Directory]]:
+    """A connection, and the directory over it, for what is done only to see what it does: all is taken back at the end."""
+    with _connected() as connection:
+        connection.autocommit = True
+        connection.execute(f"set statement_timeout = '{_SECONDS_TO_ANSWER}s'; set lock_timeout = '{_SECONDS_TO_CONNECT}s'")
+        connection.execute("set row_security = off; set search_path = pg_catalog, pg_temp")
+        connection.row_factory = tuple_row
+        with connection.transaction(force_rollback=True):
+            yield connection, Directory(connection)
+
+
+@contextmanager
 def acting(district: str, *, alone: bool = False) -> Iterator[Directory]:
     """The directory for what somebody does by hand, held until the end of the block: all of it is kept, or nothing.
 

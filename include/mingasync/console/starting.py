@@ -64,6 +64,15 @@ def run_of(slug: str, run_id: str) -> tuple[str, str] | None:
     return None
 
 
+def undo_that_goes_on(conf: Mapping[str, Any]) -> str | None:
+    """The undo of the same run that was started already and has not ended."""
+    from airflow.models.dagrun import DagRun
+
+    with _metastore() as session:
+        going = session.scalars(select(DagRun).where(DagRun.dag_id == UNDO, DagRun.state.in_(_GOING)).order_by(DagRun.id))
+        return next((str(run.run_id) for run in going if run.conf == conf), None)
+
+
 def start(request: Request, dag_id: str, user: Any, conf: Mapping[str, Any], pressed_at: str, *, unpause: bool) -> str:
     """The id of a run that was started by hand; pressed twice, the button starts one.
 
@@ -88,6 +97,8 @@ def start(request: Request, dag_id: str, user: Any, conf: Mapping[str, Any], pre
             raise NotStarted(f"Airflow did not start it: {refused.detail}.") from refused
         except IntegrityError:  # the same page, confirmed twice at the same moment
             session.rollback()
+            if session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)) is None:
+                raise
             return run_id
         _write_down(session, dag_id, run_id, user)
     return run_id

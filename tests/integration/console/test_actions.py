@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -147,6 +149,68 @@ def test_an_undo_says_what_it_takes_back_and_is_started_for_its_district(hand: S
     assert "Started" in words(hand.press(form, "start").page)
     assert hand.runs() == [("mingasync_undo", "manual", "queued", {"district": "oak", "run_id": "scheduled__<b>1"})]
     assert hand.press(form, "start") and len(hand.runs()) == 1
+
+
+def test_the_page_of_an_undo_says_what_would_change_and_which_later_edits_stay_and_keeps_nothing(hand: Starter) -> None:
+    execute = hand.console.connection.execute
+    run_id = hand.console.run(run_id="scheduled__one")
+    made = execute(
+        "insert into directory.people (district, source, sourced_id, sourced_ids, role, given_name, family_name, email, include_in_sync)"
+        " select 'oak', 'sis', n::text, array[n::text], 'student', 'Given', 'After', 'a@example.org', true from generate_series(1, 3) as n"
+        " returning person_id"
+    ).fetchall()
+    for (person,) in made:
+        execute(
+            "insert into directory.changes (run_no, entity, entity_no, role, action, status, reason, before, after)"
+            """ select run_no, 'person', %s, 'student', 'update', 'applied', 'changed_in_sis', '{"family_name": "Before"}',"""
+            """ '{"family_name": "After"}' from directory.sync_runs where run_id = 'scheduled__one'""",
+            (person,),
+        )
+    execute("update directory.people set family_name = 'By hand' where person_id = %s", (made[0][0],))
+    state = "select (select json_agg(p order by person_id) from directory.people as p), (select json_agg(r) from directory.sync_runs as r),"
+    state += " (select json_agg(c order by entity_no) from directory.changes as c)"
+    before = execute(state).fetchall()
+    page = hand.console.page(f"/districts/oak/runs/{run_id}/undo")
+    assert "2 people, 0 lists and 0 memberships would be again as they were before this run." in words(page)
+    assert (
+        "Later edits that stay" in words(page)
+        and f"Person {made[0][0]}" in words(page)
+        and f"Person {made[1][0]}" not in words(page)
+    )
+    assert execute(state).fetchall() == before
+    with hand.console.connection.transaction():
+        execute("select directory.lock_district('oak')")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("include.mingasync.console.reading._SECONDS_TO_CONNECT", 1)
+            page = hand.console.page(f"/districts/oak/runs/{run_id}/undo")
+    assert (
+        "cannot be said now. A run of this district is writing its results now." in words(page)
+        and "Undo this run</button>" in page
+    )
+
+
+def test_two_clicks_at_the_same_moment_start_one_run(hand: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    both, turn_on = threading.Barrier(2, timeout=60), starting._turn_on
+
+    def together(*args: Any, **more: Any) -> None:
+        turn_on(*args, **more)
+        both.wait()
+
+    monkeypatch.setattr(starting, "_turn_on", together)
+    fields = [("what", "sync"), ("action", "start"), ("pressed_at", dt.datetime.now(dt.UTC).isoformat()), ("end", "1")]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: hand.send(START, fields), range(2)))
+    assert [one.status_code for one in answers] == [200, 200] and answers[0].url == answers[1].url
+    assert len(hand.runs()) == 1
+
+
+def test_a_run_whose_undo_has_begun_is_not_undone_a_second_time_from_another_page(hand: Starter) -> None:
+    address = applied(hand)
+    first, second = hand.open(f"{address}/undo"), hand.open(f"{address}/undo")
+    assert first.value("pressed_at") != second.value("pressed_at")
+    for form in (first, second):
+        assert "Started" in words(hand.press(form, "start").page)
+    assert len(hand.runs()) == 1
 
 
 @pytest.mark.parametrize(("column", "words_of_it"), [
