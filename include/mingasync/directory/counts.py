@@ -78,7 +78,7 @@ def _count_changes(connection: psycopg.Connection[Any], run_no: int, counts: Cou
                 union all
                 select moved.person_id, p.role, p.school_ids[1], 2
                 from (select distinct unnest(people) as person_id from directory.membership_changes
-                      where run_no = %(run)s and status = 'suppressed') as moved
+                      where run_no = %(run)s and status = 'suppressed' and reason <> 'set_aside') as moved
                 join directory.people as p using (person_id)
             ) as held_back order by person_id, place
         ) as person where {here} group by 2
@@ -112,7 +112,7 @@ def _memberships(connection: psycopg.Connection[Any], run_no: int, preview: bool
     query = """
         select coalesce(sum(cardinality(people)) filter (where action = 'add' and status = %(done)s), 0),
                coalesce(sum(cardinality(people)) filter (where action = 'remove' and status = %(done)s), 0),
-               coalesce(sum(cardinality(people)) filter (where status = 'suppressed'), 0)
+               coalesce(sum(cardinality(people)) filter (where status = 'suppressed' and reason <> 'set_aside'), 0)
         from directory.membership_changes where run_no = %(run)s"""
     if school_id:
         query += " and list_id in (select list_id from directory.user_lists where school_id = %(school)s)"

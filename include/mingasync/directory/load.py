@@ -278,7 +278,7 @@ def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, 
            where person_id not in (select entity_no from directory.changes
                                    where run_no = %(run)s and entity = 'person' and entity_no is not null and action <> 'rest')
              and person_id not in (select unnest(people) from directory.membership_changes
-                                   where run_no = %(run)s and status = 'suppressed')
+                                   where run_no = %(run)s and status = 'suppressed' and reason <> 'set_aside')
            group by 1""",
         {"run": run_no},
     ).fetchall()

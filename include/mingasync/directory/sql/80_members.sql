@@ -58,7 +58,8 @@ select d.list_id, d.manager, unnest(d.wanted) as person_id from differing_rolls 
 except
 select d.list_id, d.manager, unnest(d.now_on) from differing_rolls as d;
 
--- New people join their lists. Whose list was not followed on the night that made them, nor since, joins it now.
+-- New people join their lists. Whose list was not followed on the night that made them, nor since, joins it now; nor was it for
+-- somebody whose enrollment was set aside. The same holds for a list that was new.
 create temp table late_newcomers on commit drop as
 with held as (
     select distinct w.list_id, w.person_id
@@ -66,9 +67,11 @@ with held as (
     join (select person_id from who group by person_id having not bool_or(newcomer or may_update)) as stays using (person_id)
 ), came as (
     select held.list_id, held.person_id, l.kind, coalesce(l.school_id, '') as school_id,
+           -- The first night on which both were there.
            (select max(c.run_no) from directory.changes as c
-            where c.entity = 'person' and c.entity_no = held.person_id and c.action in ('create', 'restore')
-              and c.status = 'applied') as run_no,
+            where c.status = 'applied'
+              and (c.entity = 'person' and c.entity_no = held.person_id and c.action in ('create', 'restore')
+                   or c.entity = 'list' and c.entity_no = held.list_id and c.action = 'create')) as run_no,
            -- A list that comes back tonight has not been followed since it ended.
            case when back.list_id is not null then (
                select max(c.run_no) from directory.changes as c
@@ -85,11 +88,16 @@ where run_no is not null
        or not exists (
            select from directory.sync_runs as r
            where r.district = %(district)s and r.run_no >= came.run_no and r.run_no <> %(run_no)s and r.loaded_at is not null
-             -- Was it followed then? Not where its kind was off, and not where the run says that it rested.
+             -- Was it followed then? Not where its kind was off, not where the run says that it rested, and not for somebody whose
+             -- enrollment was set aside.
              and coalesce(r.settings #> array['schools', came.school_id] #>> wanted.path, r.settings #>> wanted.path, 'true') = 'true'
              and not exists (
                  select from directory.changes as c
-                 where c.run_no = r.run_no and c.entity = 'list' and c.entity_no = came.list_id and c.action = 'rest')));
+                 where c.run_no = r.run_no and c.entity = 'list' and c.entity_no = came.list_id and c.action = 'rest')
+             and not exists (
+                 select from directory.membership_changes as c
+                 where c.run_no = r.run_no and c.list_id = came.list_id and c.status = 'suppressed' and c.reason = 'set_aside'
+                   and c.people @> array[came.person_id])));
 
 create temp table joining on commit drop as
 select w.list_id, w.person_id, w.manager,
@@ -152,6 +160,32 @@ where %(proven)s and s.unsure_org_ids = '{}' and l.school_id <> all (s.school_id
   and not exists (select from directory.membership_overrides as o
                   where o.list_id = l.list_id and o.person_id = b.person_id and o.manager and o.keep);
 
+-- Of a class's list, who would join it tonight if their enrollment could be read: people or a list that are new, and whoever waits
+-- for that since. Kept with the run, for later nights ask it.
+create temp table unread_joins on commit drop as
+select distinct m.list_id, w.role <> 'student' as manager, w.person_id
+from (
+    select kept.class_id, p.person_id, p.role, bool_or(who.newcomer) as newcomer, bool_or(who.may_update) as may_update
+    from kept_people as kept join directory.people as p using (person_id) join who using (person_id)
+    where p.person_id not in (select person_id from new_people)
+    group by 1, 2, 3
+    union
+    select kept.class_id, new.person_id, new.role, true, true
+    from new_people as new join s_people as s using (n) join s_kept as kept on kept.user_id = any (s.sourced_ids)
+) as w
+join s_lists as l on l.kind = 'class' and l.source_id = w.class_id
+join list_match as m on m.k = l.k and m.leads and not m.frozen
+where (w.newcomer or not w.may_update)
+  and not exists (select from wanted as on_it where on_it.list_id = m.list_id and on_it.people @> array[w.person_id])
+  and not exists (select from directory.memberships as on_it where on_it.list_id = m.list_id and on_it.people @> array[w.person_id])
+  and (w.newcomer or m.is_new
+       -- An earlier attempt of this run may have made them.
+       or exists (select from directory.changes as c
+                  where c.run_no = %(run_no)s and c.status = 'applied' and c.action in ('create', 'restore')
+                    and (c.entity, c.entity_no) in (('person', w.person_id), ('list', m.list_id)))
+       or exists (select from directory.membership_changes as c
+                  where c.list_id = m.list_id and c.status = 'suppressed' and c.reason = 'set_aside' and c.people @> array[w.person_id]));
+
 -- The same, list by list, as it is carried out and kept.
 create temp table moving on commit drop as
 select list_id, manager, action, status, reason, array_agg(person_id order by person_id) as people, false as is_new
@@ -165,5 +199,8 @@ cross join lateral (select
     case when may and rostered then 'roster' when may then 'enrollment_ended' when quiet then 'quiet' else 'auto_update_off' end as reason
 ) as what
 group by list_id, manager, action, status, reason
+union all
+select list_id, manager, 'add', 'suppressed', 'set_aside', array_agg(person_id order by person_id), false
+from unread_joins group by list_id, manager
 union all
 select list_id, manager, 'add', 'planned', 'roster', people, true from wanted where is_new and people <> '{}';

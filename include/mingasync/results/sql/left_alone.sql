@@ -10,7 +10,7 @@ from (
         union all
         select moved.person_id, p.school_ids[1], moved.reason, 2
         from (select unnest(people) as person_id, reason from directory.membership_changes
-              where run_no = %(run)s and status = 'suppressed') as moved
+              where run_no = %(run)s and status = 'suppressed' and reason <> 'set_aside') as moved
         join directory.people as p using (person_id)
     ) as every
     order by person_id, place, reason
