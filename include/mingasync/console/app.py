@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from include.mingasync.console import action_pages, decision_pages, lists_pages, people_pages, settings_pages
+from include.mingasync.console import action_pages, decision_pages, lists_pages, people_pages, settings_pages, why_page
 from include.mingasync.console.access import from_our_own_pages
 from include.mingasync.console.pages import router
 from include.mingasync.console.reading import Unreadable
@@ -45,6 +45,7 @@ app.include_router(lists_pages.router)
 app.include_router(decision_pages.router)
 app.include_router(people_pages.router)
 app.include_router(action_pages.router)
+app.include_router(why_page.router)
 app.include_router(router)  # the last, since its last route takes every address
 
 

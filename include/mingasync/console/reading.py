@@ -41,11 +41,17 @@ class Directory:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._has_runs = connection.execute("select to_regclass('directory.sync_runs') is not null").fetchone() == (True,)
+        self.has_runs = connection.execute("select to_regclass('directory.sync_runs') is not null").fetchone() == (True,)
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """The connection itself, for what the product already asks of it; its rows are tuples."""
+        self._connection.row_factory = tuple_row
+        return self._connection
 
     def rows(self, statement: str, **parameters: Any) -> list[Row]:
         """The rows that a statement of ``sql/`` finds."""
-        if not self._has_runs:
+        if not self.has_runs:
             return []
         with self._connection.cursor(row_factory=dict_row) as cursor:
             values = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in parameters.items()}

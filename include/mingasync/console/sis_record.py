@@ -36,7 +36,7 @@ def sis_record(here: Directory, slug: str, person: Row) -> SisRecord:
     """The record of a person."""
     if not person["sourced_id"]:
         return SisRecord(None, "Added by hand, and known to the SIS by no sourcedId.")
-    found = here.rows("last_snapshot", district=slug)
+    found = here.rows("last_loaded", district=slug)
     if not found or not found[0]["snapshot_url"]:
         return SisRecord(None, _NOT_KEPT if found else "No run has loaded anything yet.")
     snapshot = Snapshot(found[0]["snapshot_url"])

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import psycopg
 
-from include.mingasync.directory.why_roll import planned, roll
+from include.mingasync.directory.why_link import Link, broken, holding, mended_by
+from include.mingasync.directory.why_roll import last_loaded, planned, roll, rostered
 from include.mingasync.oneroster.records import PARENT_ROLES
 from include.mingasync.rosters.people import ROLE_OF, no_role_counts
 
@@ -93,6 +94,31 @@ def why_person(connection: psycopg.Connection[Any], district: str, asked: str, s
     return stories or list(_not_there(connection, district, asked, snapshot))
 
 
+def people_who_fit(connection: psycopg.Connection[Any], district: str, asked: str) -> list[tuple[int, str, str, str]]:
+    """Whom a question fits: person_id, name, role and status, at most 20."""
+    return [(row[0], f"{row[1]} {row[2]}", row[3], row[4]) for row in _rows_of_people(connection, district, asked=asked)]
+
+
+def lists_that_fit(connection: psycopg.Connection[Any], district: str, asked: str) -> list[tuple[int, str, str, str]]:
+    """Which lists a question fits: list_id, name, kind and status, at most 20."""
+    return [(row[0], row[1], row[2], row[3]) for row in _rows_of_lists(connection, district, asked=asked)]
+
+
+def why_this_person(
+    connection: psycopg.Connection[Any], district: str, person_id: int, snapshot: Snapshot | None = None
+) -> list[Story]:
+    """The story of one person, none where there is no such person in the district."""
+    return _people(connection, district, snapshot, person_id=person_id)
+
+
+def why_this_list(
+    connection: psycopg.Connection[Any], district: str, list_id: int, snapshot: Snapshot | None = None
+) -> list[Story]:
+    """The story of one list, none where there is no such list in the district."""
+    rows = _rows_of_lists(connection, district, list_id=list_id)
+    return [_list(connection, district, row, snapshot) for row in rows]
+
+
 def _people(
     connection: psycopg.Connection[Any],
     district: str,
@@ -100,48 +126,106 @@ def _people(
     *,
     asked: str | None = None,
     sourced_id: str | None = None,
+    person_id: int | None = None,
 ) -> list[Story]:
-    """The stories of whom a question fits, or of whom the SIS knows by an id."""
-    rows = connection.execute(
+    """The stories of whom a question fits, of whom the SIS knows by an id, or of one person."""
+    rows = _rows_of_people(connection, district, asked=asked, sourced_id=sourced_id, person_id=person_id)
+    is_there = rows and snapshot is not None and snapshot.exists()
+    users = _Users.of(snapshot) if is_there and snapshot is not None else None
+    return [_person(connection, district, row, users) for row in rows]
+
+
+@dataclass(frozen=True)
+class _Users:
+    """The records of users that came last, and whether all came."""
+
+    records: pd.DataFrame
+    are_whole: bool
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> _Users:
+        """Those of a snapshot."""
+        columns = ["sourced_id", "given_name", "family_name", "email", "username", "identifier"]
+        return cls(snapshot.frame("users", columns), "users" not in snapshot.incomplete_reasons())
+
+
+def _rows_of_people(
+    connection: psycopg.Connection[Any],
+    district: str,
+    *,
+    asked: str | None = None,
+    sourced_id: str | None = None,
+    person_id: int | None = None,
+) -> list[tuple[Any, ...]]:
+    return connection.execute(
         """
         select person_id, given_name, family_name, role, status, include_in_sync, sourced_ids, source, created_at, school_ids,
                sourced_id, email, username, identifier
         from directory.people
         where district = %(district)s and (
-            %(id)s::text = any (sourced_ids)
+            %(id)s::text = any (sourced_ids) or person_id = %(person_id)s
             or person_id::text = %(asked)s or %(asked)s::text = any (sourced_ids)
             or lower(%(asked)s) in (lower(email), lower(username), lower(identifier))
             or position(lower(%(asked)s) in lower(concat_ws(' ', given_name, family_name))) > 0)
         order by family_name, given_name, person_id limit 20
         """,
-        {"district": district, "asked": asked, "id": sourced_id},
+        {"district": district, "asked": asked, "id": sourced_id, "person_id": person_id},
     ).fetchall()
-    users = snapshot.frame("users") if rows and snapshot is not None and snapshot.exists() else None
-    return [_person(connection, district, row, users) for row in rows]
 
 
-def _person(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ...], users: pd.DataFrame | None) -> Story:
+def _person(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ...], users: _Users | None) -> Story:
     person_id, given, family, role, status, included, sourced_ids, source, created_at, schools, leading, *contact = row
-    lines = [
-        f"Now: {status}, {role}, at {', '.join(schools) or 'no school'}; "
-        f"known to the SIS as {', '.join(sourced_ids) or 'nobody'}.",
+    known_as = ", ".join(sourced_ids) or "nobody"
+    now = f"Now: {status}, {role}, at {', '.join(schools) or 'no school'}; known to the SIS as {known_as}."
+    lines: list[str] = [
         f"In the directory since {created_at:%Y-%m-%d}, {'made by hand' if source == 'manual' else 'made by the sync'}.",
     ]
-    if not included:
-        lines.append('"Include user in SIS sync" is off: no sync touches this person.')
-    lines += _places(connection, district, person_id)
+    if users is not None and leading is not None:
+        lines += _is_sent(users, leading, may_be_missing=_archive_is_open(connection, district, person_id))
+    lines += rostered(connection, district, role, schools)
+    if included:
+        lines.append(holding('"Include user in SIS sync" is on.'))
+    else:
+        lines.append(broken('"Include user in SIS sync" is off: no sync touches this person.', f"person/{person_id}"))
+    lines += _places(connection, district, person_id, role)
     lines += _pins(connection, person_id)
     if users is not None:
         holds = dict(
             zip(("given_name", "family_name", "email", "username", "identifier"), (given, family, *contact), strict=True)
         )
-        lines += _differences(users, leading, holds)
+        pinned = connection.execute("select field from directory.field_pins where person_id = %s", (person_id,)).fetchall()
+        lines += _differences(
+            users.records, leading, holds, {field for (field,) in pinned}, "settings" if included else f"person/{person_id}"
+        )
     lines += _changes(connection, district, "person", person_id)
     lines += _issues(connection, district, sourced_ids)
-    return Story(f"{given} {family} (person {person_id})", tuple(lines))
+    # Whoever is archived for a reason that is told below is mended there.
+    told = any(isinstance(line, Link) and line.holds is False for line in lines)
+    head = Link(now, True if status == "active" else None if told else False)
+    return Story(f"{given} {family} (person {person_id})", (head, *lines))
 
 
-def _places(connection: psycopg.Connection[Any], district: str, person_id: int) -> Iterator[str]:
+def _archive_is_open(connection: psycopg.Connection[Any], district: str, person_id: int) -> bool:
+    """Whether the run that was loaded last found somebody gone and did not archive them."""
+    found = connection.execute(
+        """select 1 from directory.changes where run_no = %s and entity = 'person' and entity_no = %s
+             and action = 'archive' and status in ('suppressed', 'held')""",
+        (last_loaded(connection, district)[0], person_id),
+    ).fetchone()
+    return found is not None
+
+
+def _is_sent(users: _Users, sourced_id: str, *, may_be_missing: bool) -> Iterator[str]:
+    """Whether the SIS sent the record that leads; whoever left is rightly missing, and only their archive is still to come."""
+    if users.records["sourced_id"].eq(sourced_id).any():
+        yield holding(f"The SIS sends the record {sourced_id}.")
+    elif users.are_whole:
+        yield Link(f"The SIS did not send the record {sourced_id} when it was read last.", None if may_be_missing else False)
+    else:
+        yield f"The record {sourced_id} is not among those that came last, and not all came."
+
+
+def _places(connection: psycopg.Connection[Any], district: str, person_id: int, role: str) -> Iterator[str]:
     """The lists that somebody is on and those that they manage."""
     lists = connection.execute(
         """select l.name, rolls.manager, l.status
@@ -150,12 +234,12 @@ def _places(connection: psycopg.Connection[Any], district: str, person_id: int) 
         (district, person_id),
     ).fetchall()
     if not lists:
-        yield "On no list."
+        yield broken("On no list.", "terms") if role in ("student", "teacher") else "On no list."
     for is_manager, what in ((False, "On the lists"), (True, "Manages")):
         names = [name if status == "active" else f"{name} (inactive)" for name, manager, status in lists if manager == is_manager]
         more = f", and {len(names) - _LISTS} more" if len(names) > _LISTS else ""
         if names:
-            yield f"{what}: {', '.join(names[:_LISTS])}{more}."
+            yield holding(f"{what}: {', '.join(names[:_LISTS])}{more}.")
 
 
 def _pins(connection: psycopg.Connection[Any], person_id: int) -> Iterator[str]:
@@ -175,13 +259,16 @@ def _pins(connection: psycopg.Connection[Any], person_id: int) -> Iterator[str]:
             yield f"{field} is {pinned}; the SIS said {_shown(sis)}."
 
 
-def _differences(users: pd.DataFrame, sourced_id: str | None, holds: dict[str, Any]) -> Iterator[str]:
+def _differences(
+    users: pd.DataFrame, sourced_id: str | None, holds: dict[str, Any], pinned: set[str], control: str
+) -> Iterator[str]:
     """Where the SIS's record, as it was read last, says another thing than the directory."""
     for _, record in users[users["sourced_id"].eq(sourced_id)].tail(1).iterrows():
         for field, here in holds.items():
             there = None if pd.isna(record[field]) else str(record[field])
             if (there or None) != (here or None):
-                yield f"The SIS sends {field} {_shown(there)}, the directory holds {_shown(here)}."
+                said = f"The SIS sends {field} {_shown(there)}, the directory holds {_shown(here)}."
+                yield said if field in pinned else broken(said, control)
 
 
 def _shown(value: object) -> str:
@@ -189,9 +276,10 @@ def _shown(value: object) -> str:
 
 
 def _changes(connection: psycopg.Connection[Any], district: str, entity: str, number: int) -> Iterator[str]:
-    for night, run_id, kind, action, status, reason, before, after, answer, has_ended, undone_by in connection.execute(
-        """select r.night, r.run_id, r.kind, c.action, c.status, c.reason, c.before, c.after, r.answer, r.finished_at is not null,
-                  r.undone_by
+    last, _ = last_loaded(connection, district)
+    for run_no, night, run_id, kind, action, status, reason, before, after, answer, has_ended, undone_by in connection.execute(
+        """select r.run_no, r.night, r.run_id, r.kind, c.action, c.status, c.reason, c.before, c.after, r.answer,
+                  r.finished_at is not null, r.undone_by
            from directory.changes as c join directory.sync_runs as r using (run_no)
            where r.district = %s and c.entity = %s and c.entity_no = %s order by r.run_no desc limit %s""",
         (district, entity, number, _RUNS),
@@ -200,7 +288,15 @@ def _changes(connection: psycopg.Connection[Any], district: str, entity: str, nu
         changed = f" ({fields})" if action == "update" and fields else ""
         run = f"run {run_id}, a preview that changed nothing" if kind == "preview" else f"run {run_id}"
         how = _how_it_stands(action, status, answer, has_ended, undone_by)
-        yield f"{night}, {run}: {action} {status}, because {REASONS.get(reason, reason)}{changed}{how}."
+        said = f"{night}, {run}: {action} {status}, because {REASONS.get(reason, reason)}{changed}{how}."
+        # What was done or not before the run that was loaded last is history.
+        if run_no != last or status == "undone":
+            yield said
+        elif status == "applied":
+            yield holding(said)
+        else:
+            waits = status == "held" and not answer and not has_ended
+            yield broken(said, "decision" if waits else mended_by(reason, number if entity == "person" else None))
 
 
 def _how_it_stands(action: str, status: str, answer: str | None, has_ended: bool, undone_by: str | None) -> str:
@@ -217,18 +313,20 @@ def _how_it_stands(action: str, status: str, answer: str | None, has_ended: bool
 
 
 def _issues(connection: psycopg.Connection[Any], district: str, sourced_ids: list[str]) -> Iterator[str]:
-    for night, severity, message, fix in connection.execute(
-        """select r.night, i.severity, i.message, i.fix
+    last, _ = last_loaded(connection, district)
+    for run_no, night, severity, message, fix in connection.execute(
+        """select r.run_no, r.night, i.severity, i.message, i.fix
            from directory.sync_issues as i join directory.sync_runs as r using (run_no)
            where i.district = %s and i.sourced_id = any (%s) order by r.run_no desc limit 5""",
         (district, sourced_ids),
     ).fetchall()[::-1]:
-        yield f"{night}, {severity}: {message} {fix}"
+        said = f"{night}, {severity}: {message} {fix}"
+        yield broken(said, "run") if run_no == last and severity != "warning" else said
 
 
 def _not_there(connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None) -> Iterator[Story]:
     if snapshot is None or not snapshot.exists():
-        yield Story(asked, ("Nobody in the directory fits, and there is no snapshot to look into.",))
+        yield Story(asked, (broken("Nobody in the directory fits, and there is no snapshot to look into."),))
         return
     users = snapshot.frame("users")
     name = users["given_name"].fillna("").astype(str) + " " + users["family_name"].fillna("").astype(str)
@@ -240,8 +338,10 @@ def _not_there(connection: psycopg.Connection[Any], district: str, asked: str, s
         yield Story(
             asked,
             (
-                "Nobody in the directory fits, and the SIS did not send anybody like this "
-                f"on {snapshot.taken_at:%Y-%m-%d %H:%M} UTC.",
+                broken(
+                    "Nobody in the directory fits, and the SIS did not send anybody like this "
+                    f"on {snapshot.taken_at:%Y-%m-%d %H:%M} UTC."
+                ),
                 "Check in the SIS that the record exists and that its school is shared. Parents are not people here.",
             ),
         )
@@ -258,22 +358,22 @@ def _absence(connection: psycopg.Connection[Any], district: str, user: pd.Series
     sourced_id = user["sourced_id"]
     roles = [str(role).strip().lower() for role in user["roles"]]
     if rule := _set_aside(snapshot, "users", sourced_id):
-        yield f"The record was set aside ({rule})."
+        yield broken(f"The record was set aside ({rule}).", "run")
         yield from _issues(connection, district, [sourced_id])
     elif roles and all(role in PARENT_ROLES for role in roles):
-        yield "Parents and guardians are not people here, only a student's contact."
+        yield broken("Parents and guardians are not people here, only a student's contact.")
     elif not any(role in ROLE_OF for role in roles):
-        yield f"The role '{', '.join(roles)}' is none that is rostered."
+        yield broken(f"The role '{', '.join(roles)}' is none that is rostered.")
     elif user["status"] != "active" or user["enabled"] is False:
-        yield f"The record is {user['status'] if user['status'] != 'active' else 'not enabled'} in the SIS."
+        yield broken(f"The record is {user['status'] if user['status'] != 'active' else 'not enabled'} in the SIS.")
     elif reason := planned(connection, district, sourced_id):
-        yield f"The last loaded night says: {REASONS.get(reason, reason)}."
+        yield broken(f"The last loaded night says: {REASONS.get(reason, reason)}.", mended_by(reason))
     elif no_role := no_role_counts(pd.DataFrame([user]), snapshot.taken_at.date())[0]:
-        yield f"Nobody is made for it: {REASONS[no_role]}."
+        yield broken(f"Nobody is made for it: {REASONS[no_role]}.", mended_by(no_role))
     elif _is_gone(snapshot, sourced_id):
-        yield "The record is at no rostered school (schools in the district's file)."
+        yield broken("The record is at no rostered school (schools in the district's file).")
     else:
-        yield "No run has loaded this record yet."
+        yield broken("No run has loaded this record yet.")
 
 
 def _set_aside(snapshot: Snapshot, resource: str, sourced_id: str) -> str | None:
@@ -302,18 +402,29 @@ def _lists(
     class_id: str | None = None,
 ) -> list[Story]:
     """The stories of what a question fits, or of a class's list."""
-    rows = connection.execute(
+    rows = _rows_of_lists(connection, district, asked=asked, class_id=class_id)
+    return [_list(connection, district, row, snapshot) for row in rows]
+
+
+def _rows_of_lists(
+    connection: psycopg.Connection[Any],
+    district: str,
+    *,
+    asked: str | None = None,
+    class_id: str | None = None,
+    list_id: int | None = None,
+) -> list[tuple[Any, ...]]:
+    return connection.execute(
         """
         select list_id, name, kind, status, visibility, term_ids from directory.user_lists
         where district = %(district)s and (
-            kind = 'class' and source_id = %(class)s
+            kind = 'class' and source_id = %(class)s or list_id = %(list_id)s
             or list_id::text = %(asked)s or lower(source_id) = lower(%(asked)s)
             or position(lower(%(asked)s) in lower(name)) > 0)
         order by name, list_id limit 20
         """,
-        {"district": district, "asked": asked, "class": class_id},
+        {"district": district, "asked": asked, "class": class_id, "list_id": list_id},
     ).fetchall()
-    return [_list(connection, district, row, snapshot) for row in rows]
 
 
 def _list(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ...], snapshot: Snapshot | None) -> Story:
@@ -323,28 +434,32 @@ def _list(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ..
            from directory.list_members where list_id = %s""",
         (list_id,),
     ).fetchone() or (0, 0)
-    lines = [f"Now: {status}, {visibility}, {members} members, {managers} managers."]
-    if visibility == "private":
-        lines.append("Private: only its managers and admins see it. Set it public for all staff to find it.")
+    lines: list[str] = [Link(f"Now: {status}, {visibility}, {members} members, {managers} managers.", status == "active")]
     if terms:
-        lines.append(f"It follows the terms {', '.join(terms)}.")
+        follows = f"It follows the terms {', '.join(terms)}."
+        lines.append(holding(follows) if status == "active" else follows)
     if status == "inactive":
         lines.append("An inactive list keeps who was on it; only whoever is archived leaves it.")
     elif kind == "class" and snapshot is not None and snapshot.exists():
         lines += roll(connection, district, list_id, snapshot, REASONS)
+    if visibility == "private":
+        said = "Private: only its managers and admins see it. Set it public for all staff to find it."
+        lines.append(broken(said, f"list/{list_id}"))
+    else:
+        lines.append(holding("Public: all staff find it."))
     lines += _changes(connection, district, "list", list_id)
     return Story(f"{name} (list {list_id})", tuple(lines))
 
 
 def _no_list(connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None) -> Iterator[Story]:
     if snapshot is None or not snapshot.exists():
-        yield Story(asked, ("No list fits, and there is no snapshot to look into.",))
+        yield Story(asked, (broken("No list fits, and there is no snapshot to look into."),))
         return
     classes = snapshot.frame("classes")
     title = classes["title"].fillna("").astype(str).str.casefold()
     fits = classes["sourced_id"].eq(asked) | title.str.contains(asked.casefold(), regex=False)
     if not fits.any():
-        yield Story(asked, ("No list fits, and the SIS sends no class like this: check that classes are shared.",))
+        yield Story(asked, (broken("No list fits, and the SIS sends no class like this: check that classes are shared."),))
     unlisted = snapshot.read_frame("derived_unlisted").set_index("source_id")["reason"]
     for _, klass in classes[fits].head(20).iterrows():
         sourced_id, terms = klass["sourced_id"], ", ".join(klass["term_ids"])
@@ -353,11 +468,15 @@ def _no_list(connection: psycopg.Connection[Any], district: str, asked: str, sna
             yield from known
             continue
         if rule := _set_aside(snapshot, "classes", sourced_id):
-            because = f"There is no list, because the class was set aside by the data proof ({rule})."
+            because = broken(f"There is no list, because the class was set aside by the data proof ({rule}).", "run")
         elif sourced_id in unlisted:
-            because = f"There is no list, because {REASONS.get(unlisted[sourced_id], unlisted[sourced_id])}."
+            reason = unlisted[sourced_id]
+            because = broken(f"There is no list, because {REASONS.get(reason, reason)}.", mended_by(reason))
         else:
-            because = "There is no list. No run has loaded it yet, or its school is none of those that the district's file names."
+            because = broken(
+                "There is no list. No run has loaded it yet, or its school is none of those that the district's file names."
+            )
         yield Story(
-            f"{klass['title'] or 'Class'} (SIS {sourced_id})", (because, f"The class lies in the terms {terms or 'none'}.")
+            f"{klass['title'] or 'Class'} (SIS {sourced_id})",
+            (because, f"The class lies in the terms {terms or 'none'}."),
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import psycopg
 
+from include.mingasync.directory.why_link import broken, holding, mended_by
 from include.mingasync.results.numbers import told_number
+from include.mingasync.settings import Roles, Settings
 
 if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
@@ -48,23 +50,36 @@ def roll(
     enrolled = _enrolled(snapshot, class_id)
     students, teachers = enrolled["student"], enrolled["teacher"]
     here = _read(connection, district, list_id, students | teachers)
-    yield f"The SIS enrolls {told_number(len(students), 'student')} and {told_number(len(teachers), 'teacher')} in it."
+    enrolls = f"The SIS enrolls {told_number(len(students), 'student')} and {told_number(len(teachers), 'teacher')} in it."
+    yield holding(enrolls) if students else enrolls
     whole = "enrollments" not in snapshot.incomplete_reasons()
     if not whole:
         yield "That night's enrollments did not come whole: nobody left a list for want of one."
     elif not students and not any(not manager for _, manager in here.on):
-        yield "It is empty because the SIS sends no student enrollments for it: check that section rosters are shared."
+        yield broken("It is empty because the SIS sends no student enrollments for it: check that section rosters are shared.")
     counts = _Missing(connection, district, here, _wanted(snapshot, class_id), reasons)
     for teacher in sorted(teachers):
         person = here.people.get(teacher)
         if person is None:
             why = counts.not_here(teacher)
-            yield f"Its teacher {teacher} is not in the directory: {why or 'is the role of teachers rostered?'}"
+            yield broken(
+                f"Its teacher {teacher} is not in the directory: {why or 'is the role of teachers rostered?'}", "settings"
+            )
         elif (person.person_id, True) not in here.on:
-            yield f"Its teacher {teacher} is not its manager: {counts.cause(person, manager=True)}."
-    missing = Counter(counts.of_student(student) for student in students)
+            said = f"Its teacher {teacher} is not its manager: {counts.cause(person, manager=True)}."
+            yield broken(said, counts.control(person, list_id, manager=True))
+    causes = {student: counts.of_student(student) for student in sorted(students)}
+    # Of several with the same cause the first leads the way.
+    first = {cause: student for student, cause in reversed(causes.items())}
+    missing = Counter(causes.values())
     for cause, number in sorted((cause, number) for cause, number in missing.items() if cause):
-        yield f"{told_number(number, 'enrolled student')} {'is' if number == 1 else 'are'} not on it: {cause}."
+        said = f"{told_number(number, 'enrolled student')} {'is' if number == 1 else 'are'} not on it: {cause}."
+        student = first[cause]
+        person = here.people.get(student)
+        yield broken(
+            said,
+            counts.control(person, list_id, manager=False) if person else mended_by(planned(connection, district, student)),
+        )
     kept = _kept(snapshot, class_id)
     for manager, name, ids in ((False, "member", students), (True, "manager", teachers)):
         extra = Counter(
@@ -185,6 +200,32 @@ class _Missing:
             what = "has not begun, has ended" if not manager else "has not begun, has ended, or is a student's"
             return f"the enrollment did not count on that night: it {what}, or the class or its term is not selected"
         return "the last loaded night did not come to it; the next one does"
+
+    def control(self, person: _Person, list_id: int, *, manager: bool) -> str | None:
+        """What mends the cause."""
+        keep, _ = self.here.by_hand.get((person.person_id, manager), (True, ""))
+        if not keep:
+            return f"list/{list_id}"
+        if person.status != "active":
+            return None
+        if not person.included:
+            return f"person/{person.person_id}"
+        if held_back := self.here.held_back.get((person.person_id, manager, "add")):
+            return mended_by(held_back, person.person_id)
+        return None if any((one, manager) in self.wanted for one in person.sourced_ids) else "terms"
+
+
+def rostered(connection: psycopg.Connection[Any], district: str, role: str, schools: Iterable[str]) -> Iterator[str]:
+    """Whether the role was rostered, at any of somebody's schools, in the run that was loaded last."""
+    row = connection.execute(
+        "select settings from directory.sync_runs where run_no = %s", (last_loaded(connection, district)[0],)
+    ).fetchone()
+    if row and row[0] is not None and role in Roles.model_fields:
+        settings = Settings.model_validate(row[0])
+        places: list[str | None] = [*schools] or [None]
+        is_on = any(getattr(settings.for_school(school).roles, role).roster for school in places)
+        said = f"{role.capitalize()} rostering was {'on' if is_on else 'off'} in the run that was loaded last."
+        yield holding(said) if is_on else broken(said, "settings")
 
 
 def planned(connection: psycopg.Connection[Any], district: str, sourced_id: str) -> str | None:
