@@ -109,7 +109,7 @@ def why_of(request: Request, slug: DistrictSlug, user: GetUserDep) -> Response:
             elif query.get("list"):
                 stories = asking.of_one(why.why_this_list, query["list"], NO_LIST)
             else:
-                stories, people, lists = asking.of_any(query.get("record", "")[:200].strip() or search.text)
+                stories, people, lists = asking.of_any(search.text)
                 content |= {"people": people, "lists": lists}
             content |= {"told": [_told(one, night, slug, run_id) for one in stories], "problem": asking.problem}
     return render(

@@ -22,7 +22,7 @@ from tests.integration.console.sheets import Hand
 from tests.integration.console.test_pages import words
 from tests.integration.directory.test_lists import classroom, list_id, members, person
 from tests.integration.directory.test_why import NOW
-from tests.integration.directory.world import DISTRICT, Directory, Sis, everything_on, klass, school, user
+from tests.integration.directory.world import DISTRICT, Directory, Sis, everything_on, klass, user
 
 WHY = "/districts/oak/why"
 
@@ -288,9 +288,9 @@ def test_a_run_that_failed_is_the_first_cross(oak: Oak) -> None:
     assert crosses(page)[0] == "The last run failed: The SIS answered 503." and run.split("__")[0] in control(page)
 
 
-def test_the_run_links_its_records_to_their_answer(oak: Oak) -> None:
-    sis = Sis(users=[*classroom().users, user("x/1?", "wizard", email="x@example.org")], orgs=[school("S1")])
-    oak.night(sis, set_aside=("x/1?",))
-    oak.console.issue("night1", "x/1?")
-    (address,) = re.findall(r'href="([^"]+/why\?record=[^"]+)"', oak.console.page("/districts/oak/runs/night1"))
-    assert crosses(oak.console.page(unescape(address)))[0] == "The record was set aside (users.role_unknown)."
+def test_person_list_and_run_lead_to_it(oak: Oak) -> None:
+    oak.night(classroom())
+    ann, algebra = person(oak.directory, "a"), list_id(oak.directory)
+    assert f'href="{WHY}?person={ann}"' in oak.console.page(f"/districts/oak/people/{ann}")
+    assert f'href="{WHY}?list={algebra}"' in oak.console.page(f"/districts/oak/lists/{algebra}")
+    assert f'<p class="actions"><a href="{WHY}">Why?</a>' in oak.console.page("/districts/oak/runs/night1")
