@@ -71,7 +71,7 @@ def draw(folder: Path, *, cards: bool = False) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for name, night in NIGHTS.items():
             mail = compose(night)
             verdict = night_verdict(mail.subject.split(": ")[0], mail.text)
@@ -87,7 +87,7 @@ def draw(folder: Path, *, cards: bool = False) -> list[Path]:
     return drawn
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
     """The Chromium that is installed, None for Playwright's own."""
     return os.environ.get("CHROMIUM") or shutil.which("chromium")
 

@@ -27,10 +27,7 @@ class Nights:
 
     def backfill(self, night: dt.date) -> str:
         """The run of a night, ended; created, or taken up again where it failed, by ``airflow backfill create``."""
-        # Airflow runs one backfill of a DAG at a time and takes a moment to close the last one.
-        self.live.until(
-            lambda: all(one["completed_at"] for one in self.api._call("GET", f"backfills?dag_id={DAG_ID}")["backfills"])
-        )
+        self.last_backfill_is_over()
         first = dt.datetime.combine(night, dt.time(0), ZONE)
         made = subprocess.run(
             [sys.executable, "-m", "airflow", "backfill", "create", "--dag-id", DAG_ID, "--reprocess-behavior", "failed",
@@ -39,6 +36,12 @@ class Nights:
         )  # fmt: skip
         assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-3000:]
         return self.run_of(night)
+
+    def last_backfill_is_over(self) -> None:
+        """Nothing, once no backfill goes on: Airflow runs one of a DAG at a time and takes a moment to close the last one."""
+        self.live.until(
+            lambda: all(one["completed_at"] for one in self.api._call("GET", f"backfills?dag_id={DAG_ID}")["backfills"])
+        )
 
     def fails_at(self, night: dt.date, task: str) -> str:
         """The run of a night that failed at a task, as if its worker had died there."""

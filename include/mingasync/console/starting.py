@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -94,7 +95,7 @@ def start(request: Request, dag_id: str, user: Any, conf: Mapping[str, Any], pre
         try:
             trigger_dag_run(dag_id, body, DBDagBag(), user, session, request)
         except HTTPException as refused:
-            raise NotStarted(f"Airflow did not start it: {refused.detail}.") from refused
+            raise NotStarted(f"Airflow did not start it: {str(refused.detail).rstrip('.')}.") from refused
         except IntegrityError:  # the same page, confirmed twice at the same moment
             session.rollback()
             if session.scalar(select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)) is None:
@@ -126,7 +127,9 @@ def replay(dag_id: str, user: Any, night: dt.date, zone: ZoneInfo, *, unpause: b
             session.commit()
             made = create_backfill(body, user, session)
         except HTTPException as refused:
-            raise NotStarted(f"Airflow did not start it: {refused.detail}.") from refused
+            # Airflow runs one backfill of a DAG at a time, and takes a moment to close the last one.
+            again = " Wait a minute, then press the button again." if refused.status_code == HTTPStatus.CONFLICT else ""
+            raise NotStarted(f"Airflow did not start it: {str(refused.detail).rstrip('.')}.{again}") from refused
         except RequestValidationError as refused:
             raise NotStarted("There was no night on that day, or it is not over yet.") from refused
         query = select(BackfillDagRun).where(BackfillDagRun.backfill_id == made.id)

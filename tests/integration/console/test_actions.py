@@ -103,6 +103,18 @@ def test_a_failed_night_is_done_once_more_by_its_local_date(hand: Starter) -> No
     assert "That night did not fail, or is going on now" in told and len(hand.runs()) == 1
 
 
+def test_a_second_replay_waits_until_the_first_is_over(hand: Starter) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    for number, told in (
+        (3, "Started"),
+        (4, "already a running backfill for dag mingasync_oak. Wait a minute, then press the button again."),
+    ):
+        night = (today - dt.timedelta(days=number)).isoformat()
+        confirm = hand.press(hand.open(START).fill("night", night), "replay")
+        assert told in words(hand.press(confirm, "start", status=200 if number == 3 else 409).page)
+    assert len(hand.runs()) == 1
+
+
 @pytest.mark.parametrize("night", ["", "2999-01-01", "yesterday"])
 def test_a_night_that_is_none_is_not_replayed(hand: Starter, night: str) -> None:
     told = words(hand.press(hand.open(START).fill("night", night), "replay", status=422).page)
