@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from airflow.utils.session import create_session
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from include.mingasync.airflow_glue.approval import APPROVE, GROUPS, REJECT
 from include.mingasync.console.access import name_of
-from include.mingasync.console.reading import Unreadable
+from include.mingasync.console.metastore import metastore
 from include.mingasync.errors import MingaSyncError
 
 TASK = "approve"
@@ -106,13 +104,5 @@ def _asked(session: Session, task: Any) -> Question | None:
     )
 
 
-@contextmanager
-def _metastore() -> Iterator[Session]:
-    try:
-        with create_session(scoped=False) as session:
-            yield session
-    except DBAPIError as error:
-        raise Unreadable(
-            "Airflow's own database, which holds the question, does not answer.",
-            "Try again in a moment; the api-server's log has the database's own words. Nothing was answered.",
-        ) from error
+def _metastore() -> AbstractContextManager[Session]:
+    return metastore("holds the question", "Nothing was answered.")

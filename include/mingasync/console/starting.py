@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow.utils.session import create_session
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from include.mingasync.console.access import name_of
+from include.mingasync.console.metastore import metastore
 from include.mingasync.console.reading import Unreadable
 from include.mingasync.errors import MingaSyncError
 
@@ -54,13 +54,13 @@ def run_of(slug: str, run_id: str) -> tuple[str, str] | None:
     from airflow.models.dagrun import DagRun
 
     try:
-        with create_session(scoped=False) as session:
+        with _metastore() as session:
             dag_ids = (f"mingasync_{slug}", UNDO)
             runs = session.scalars(select(DagRun).where(DagRun.dag_id.in_(dag_ids), DagRun.run_id == run_id)).all()
             for run in runs:
                 if run.dag_id != UNDO or (run.conf or {}).get("district") == slug:
                     return run.dag_id, str(run.state)
-    except DBAPIError:  # the page says then that the history does not have it
+    except Unreadable:  # the page says then that the history does not have it
         return None
     return None
 
@@ -172,13 +172,5 @@ def _write_down(session: Session, dag_id: str, run_id: str, user: Any) -> None:
     session.add(Log(event="start_in_rostering", dag_id=dag_id, run_id=run_id, owner=name_of(user)))
 
 
-@contextmanager
-def _metastore() -> Iterator[Session]:
-    try:
-        with create_session(scoped=False) as session:
-            yield session
-    except DBAPIError as error:
-        raise Unreadable(
-            "Airflow's own database does not answer, so no run can be started.",
-            "Try again in a moment; the api-server's log has the database's own words. Nothing was changed.",
-        ) from error
+def _metastore() -> AbstractContextManager[Session]:
+    return metastore("holds the runs", "Nothing was started.")

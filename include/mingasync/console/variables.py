@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -12,11 +12,11 @@ from airflow.configuration import ensure_secrets_loaded
 from airflow.models.variable import Variable
 from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 from airflow.secrets.metastore import MetastoreBackend
-from airflow.utils.session import create_session
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from include.mingasync.console.metastore import metastore
 from include.mingasync.console.reading import Unreadable
 from include.mingasync.errors import MingaSyncError
 
@@ -88,16 +88,8 @@ def saving(key: str, shown: str, text: str) -> Iterator[None]:
     SecretCache.invalidate_variable(key)
 
 
-@contextmanager
-def _metastore() -> Iterator[Session]:
-    try:
-        with create_session(scoped=False) as session:
-            yield session
-    except SQLAlchemyError as error:
-        raise Unreadable(
-            "Airflow's own database, which holds the settings, does not answer.",
-            "Try again in a moment; the api-server's log has the database's own words. Nothing was changed.",
-        ) from error
+def _metastore() -> AbstractContextManager[Session]:
+    return metastore("holds the settings", "Nothing was changed.")
 
 
 def _text(variable: Variable | None) -> str | None:

@@ -23,7 +23,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
-from include.mingasync.console import access, starting, variables
+from include.mingasync.console import access
+from include.mingasync.console import metastore as airflows
 from include.mingasync.console.app import app
 from include.mingasync.directory.counts import empty_counts
 from tests.integration.airflow_glue.conftest import glue  # noqa: F401 (a fixture)
@@ -157,8 +158,7 @@ def empty(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     app.dependency_overrides[get_user] = lambda: SimpleNamespace(name="robin", get_name=lambda: "robin", get_id=lambda: "1")
     metastore = sqlalchemy.create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     Base.metadata.create_all(metastore, tables=[Team.__table__, Variable.__table__])
-    for module in (variables, starting):
-        monkeypatch.setattr(module, "create_session", lambda scoped: committing(metastore))
+    monkeypatch.setattr(airflows, "create_session", lambda scoped: committing(metastore))
     with psycopg.connect(database, autocommit=True) as connection:
         yield Console(TestClient(app, follow_redirects=True), connection, readable, editable, metastore)
     app.dependency_overrides.clear()

@@ -57,7 +57,6 @@ def hand(console: Console, monkeypatch: pytest.MonkeyPatch) -> Iterator[Starter]
     metastore = console.metastore
     assert metastore is not None
     make_tables(metastore)
-    monkeypatch.setattr(starting, "create_session", lambda scoped: committing(metastore))
     monkeypatch.setattr(backfill, "create_session", lambda: committing(metastore))
     serialise(metastore, "mingasync_oak", CronTriggerTimetable("0 2 * * *", timezone="America/Chicago"))
     serialise(metastore, "mingasync_undo")

@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 
 from include.mingasync.airflow_glue import context, nightly
 from include.mingasync.airflow_glue.approval import ApproveArchive
-from include.mingasync.console import asking
 from include.mingasync.directory import archive
 from tests.integration.airflow_glue.conftest import Glue
 from tests.integration.console.conftest import Console, committing
@@ -87,8 +86,6 @@ def chosen(sheet: Sheet) -> Sheet:
 def held(console: Console, glue: Glue, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     assert console.metastore is not None
     make_tables(console.metastore)
-    metastore = console.metastore
-    monkeypatch.setattr(asking, "create_session", lambda scoped: committing(metastore))
     monkeypatch.setattr(context, "links", lambda district, run: {})
     directory = glue.directory
     directory.settings = everything_on(safety={"archive_percent": 10, "archive_minimum": 4})
@@ -102,7 +99,7 @@ def held(console: Console, glue: Glue, monkeypatch: pytest.MonkeyPatch) -> Itera
     glue.start(RUN, night=NIGHT + dt.timedelta(days=1), send_email=False)
     glue.directory.do("update directory.sync_runs set settings = %s where run_id = %s", json.dumps(directory.settings), RUN)
     nightly.announce_hold(nightly.ask_held(), dt.timedelta(hours=3))
-    park(metastore, "mingasync_oak", RUN, dt.datetime.now(dt.UTC) + dt.timedelta(hours=3))
+    park(console.metastore, "mingasync_oak", RUN, dt.datetime.now(dt.UTC) + dt.timedelta(hours=3))
     yield Held(console, glue, directory.value("select run_no from directory.sync_runs where run_id = %s", RUN))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from include.mingasync.console import variables
+from include.mingasync.console import metastore as airflows
 from include.mingasync.errors import SettingsError
 from include.mingasync.settings import Settings, read_settings
 from tests.integration.console.conftest import Console
@@ -319,7 +319,7 @@ def test_where_the_audit_cannot_be_written_nothing_is_saved_and_the_form_is_not_
 
 def test_where_the_variable_cannot_be_written_the_audit_tells_nothing(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     review = hand.press(hand.open("/districts/oak/settings").tick("automatic_rostering"), "review")
-    whole = variables.create_session
+    whole = airflows.create_session
 
     class Broken:
         def __init__(self, inner: Any) -> None:
@@ -338,7 +338,7 @@ def test_where_the_variable_cannot_be_written_the_audit_tells_nothing(hand: Hand
         def writes(self) -> bool:
             return hand.console.connection.execute("select count(*) from directory.settings_history").fetchone() == (1,)
 
-    monkeypatch.setattr(variables, "create_session", lambda scoped: Broken(whole(scoped)))
+    monkeypatch.setattr(airflows, "create_session", lambda scoped: Broken(whole(scoped)))
     assert "Not saved." in words(hand.press(review, "save", status=503).page)
     assert hand.console.stored is None and hand.console.audit() == []
 

@@ -9,20 +9,16 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
 import pytest
 
-from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.settings import Settings
-from include.mingasync.snapshot import Proof, Snapshot
 from tests.integration.console.conftest import Console
 from tests.integration.console.school import School
 from tests.integration.console.sheets import Hand
 from tests.integration.console.test_pages import words
+from tests.integration.directory.keeping import keep
 from tests.integration.directory.test_lists import classroom, list_id, members, person
-from tests.integration.directory.test_why import NOW
-from tests.integration.directory.world import DISTRICT, Directory, Sis, everything_on, klass, user
+from tests.integration.directory.world import Directory, Sis, everything_on, klass, user
 
 WHY = "/districts/oak/why"
 
@@ -46,18 +42,7 @@ class Oak:
         if not self.directory.settings.get("automatic_rostering"):
             return
         self.nights += 1
-        snapshot = Snapshot.of(str(self.folder), DISTRICT, f"night{self.nights}")
-        for name in COLUMNS:
-            snapshot.write(name, [pa.Table.from_pandas(sis.frame(name), schema=COLUMNS[name], preserve_index=False)])
-            snapshot.prove(Proof(collection=name, state="complete", started_at=NOW, finished_at=NOW))
-        aside = {
-            "resource": ["users"] * len(set_aside),
-            "sourced_id": list(set_aside),
-            "rule": ["users.role_unknown"] * len(set_aside),
-        }
-        snapshot.write_frame("set_aside", pd.DataFrame(aside, dtype="string"))
-        for name, table in self.directory.desired(sis, set_aside).tables.items():
-            snapshot.write_frame(f"derived_{name}", table.to_pandas())
+        snapshot = keep(self.folder, f"night{self.nights}", self.directory, sis, set_aside)
         self.directory.night(sis, set_aside=set_aside, run_id=f"night{self.nights}", **more)
         self.directory.do(
             "update directory.sync_runs set snapshot_url = %s, settings = %s, finished_at = coalesce(finished_at, now())"

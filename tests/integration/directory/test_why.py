@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
-import pyarrow as pa
 import pytest
 
 from include.mingasync.directory.why import why_list, why_person
-from include.mingasync.oneroster.records import COLUMNS
-from include.mingasync.snapshot import Proof, Snapshot
+from include.mingasync.snapshot import Snapshot
+from tests.integration.directory.keeping import keep
 from tests.integration.directory.test_lists import classroom, person
 from tests.integration.directory.world import DISTRICT, Directory, Sis, enrollment, everything_on, klass, user
 
-NOW = dt.datetime(2026, 11, 24, 8, tzinfo=dt.UTC)
 Keep = Callable[..., Snapshot]
 
 
@@ -24,22 +20,7 @@ Keep = Callable[..., Snapshot]
 def kept(tmp_path: Path, directory: Directory) -> Keep:
     """A maker of snapshots of what the SIS sent, with the records set aside."""
 
-    def keep(sis: Sis, set_aside: tuple[str, ...] = ()) -> Snapshot:
-        snapshot = Snapshot.of(str(tmp_path), DISTRICT, "last")
-        for name in COLUMNS:
-            snapshot.write(name, [pa.Table.from_pandas(sis.frame(name), schema=COLUMNS[name], preserve_index=False)])
-            snapshot.prove(Proof(collection=name, state="complete", started_at=NOW, finished_at=NOW))
-        aside = {
-            "resource": ["users"] * len(set_aside),
-            "sourced_id": list(set_aside),
-            "rule": ["users.role_unknown"] * len(set_aside),
-        }
-        snapshot.write_frame("set_aside", pd.DataFrame(aside))
-        for name, table in directory.desired(sis, set_aside).tables.items():
-            snapshot.write_frame(f"derived_{name}", table.to_pandas())
-        return snapshot
-
-    return keep
+    return lambda sis, set_aside=(): keep(tmp_path, "last", directory, sis, set_aside)
 
 
 def told(directory: Directory, what: str, asked: str, snapshot: Snapshot | None = None) -> str:
