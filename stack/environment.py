@@ -14,8 +14,6 @@ from stack.postgres import EmbeddedPostgres
 WANTED_PORTS = {"airflow": 8080, "postgres": 54329}
 WANTED_PORTS_DEMO = {**WANTED_PORTS, "sis": 8331, "smtp": 8325, "mails": 8326}
 
-DEMO_DISTRICTS = REPOSITORY / "stack" / "districts"
-
 
 def wanted_ports(home: Home) -> dict[str, int]:
     """The ports that a kind of stack would like to have."""
@@ -38,7 +36,7 @@ def environment(home: Home, inherited: Mapping[str, str] | None = None) -> dict[
     base.pop("PYTHONDONTWRITEBYTECODE", None)
     if home.kind == "demo":
         base = {name: value for name, value in base.items() if not name.startswith(("AIRFLOW", "MINGASYNC"))}
-        base["MINGASYNC_DISTRICTS_DIR"] = str(DEMO_DISTRICTS)
+        base["MINGASYNC_DISTRICTS_DIR"] = str(home.districts)
     # Said to every process, so that each finds this stack's ports and passwords and not another's.
     base[FOLDER_VARIABLE] = str(home.folder.parent)
     base.setdefault("MINGASYNC_SNAPSHOTS", home.snapshots.as_uri())

@@ -63,6 +63,11 @@ class Home:
         return self.folder / "snapshots"
 
     @property
+    def districts(self) -> Path:
+        """The demo's district file; ``make up`` reads include/districts."""
+        return self.folder / "districts"
+
+    @property
     def ports_file(self) -> Path:
         """The ports of the last start."""
         return self.folder / "ports.json"
@@ -95,7 +100,7 @@ class Home:
     def create(self) -> None:
         """Make the folders."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.airflow, self.logs, self.mails, self.snapshots):
+        for folder in (self.airflow, self.logs, self.mails, self.snapshots, self.districts):
             folder.mkdir(exist_ok=True)
 
     def secrets(self) -> Secrets:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import psutil
 
 from stack.airflow_api import AirflowApi
+from stack.district import write_demo_district
 from stack.environment import database, wanted_ports
 from stack.home import REPOSITORY, Home
 from stack.ports import choose_ports, remember_ports
@@ -46,6 +47,8 @@ def start(home: Home, say: Say) -> bool:
         return False
     _end_tree(home)  # what a killed supervisor may have left
     home.create()
+    if home.kind == "demo":
+        write_demo_district(home)
     ports = choose_ports(wanted_ports(home), {part: port.given for part, port in home.ports.items()})
     remember_ports(home.ports_file, ports)
     for part, port in ports.items():

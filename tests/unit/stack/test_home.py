@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from croniter import croniter
 
+from include.mingasync.district import read_district
+from stack.district import write_demo_district
 from stack.environment import environment
 from stack.home import Home
 from stack.ports import Port, remember_ports
@@ -58,4 +63,17 @@ def test_make_up_runs_no_rehearsal_district(home: Home) -> None:
         assert districts is None
         assert not list((Path(__file__).parents[3] / "include" / "districts").glob("*.y*ml"))
     else:
+        write_demo_district(home)
         assert [file.name for file in Path(str(districts)).glob("*.yaml")] == ["rehearsal.yaml"]
+
+
+@pytest.mark.parametrize("now", ["2026-11-29T07:59:30Z", "2026-11-29T20:00:00Z", "2027-03-14T07:00:00Z", "2026-11-01T06:30:00Z"])
+def test_no_night_of_the_schedule_comes_between_the_demos_own(tmp_path: Path, now: str) -> None:
+    demo = Home("demo", tmp_path)
+    demo.create()
+    started = datetime.fromisoformat(now)
+    write_demo_district(demo, started)
+    district = read_district(demo.districts / "rehearsal.yaml")
+    local = started.astimezone(ZoneInfo(district.timezone))
+    coming = croniter(district.schedule, local).get_next(datetime)
+    assert timedelta(hours=10) < coming - started < timedelta(hours=14)
