@@ -29,6 +29,7 @@ def choose(request: Request, slug: DistrictSlug, user: GetUserDep) -> Response:
     return _choice(request, place(slug), editable=may_edit(user, slug))
 
 
+@router.post("/districts/{slug}")
 @router.post("/districts/{slug}/start")
 def chosen(request: Request, slug: EditableSlug, user: GetUserDep, form: SentForm) -> Response:
     """What the chosen run would do, to be confirmed; the run is started when that was confirmed, and its page is shown."""

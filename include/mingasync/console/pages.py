@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from airflow.api_fastapi.core_api.security import GetUserDep
@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
 from include.mingasync.console import starting
-from include.mingasync.console.access import NO_DISTRICT, DistrictSlug, Readable, may_edit, slug_of
+from include.mingasync.console.access import NO_DISTRICT, DistrictSlug, Readable, may_edit, may_start, slug_of
 from include.mingasync.console.history import (
     LISTS,
     PEOPLE_FULL,
@@ -44,7 +44,7 @@ router = APIRouter()
 
 
 @router.get("/")
-def districts(request: Request, readable: Readable) -> Response:
+def districts(request: Request, readable: Readable, user: GetUserDep) -> Response:
     """Every district that one may see, those that need somebody first."""
     with directory() as here:
         rows = {row["district"]: row for row in here.rows("standings", districts=sorted(readable))}
@@ -57,6 +57,7 @@ def districts(request: Request, readable: Readable) -> Response:
         standings=standings,
         late=sum(standing.is_late for standing in standings),
         states=Counter(standing.last.state for standing in standings if standing.last),
+        startable={standing.place.slug for standing in standings if not standing.last and _may_act(user, standing.place.slug)},
     )
 
 
@@ -77,7 +78,7 @@ def history(
         standing=standing_from(its_place, standings[0] if standings else None, dt.datetime.now(dt.UTC)),
         runs=[run_from(row) for row in rows],
         columns=list(PEOPLE_SHORT),
-        editable=may_edit(user, slug),
+        startable=_may_act(user, slug),
         page=page,
         pages=max(1, -(-size // RUNS_PER_PAGE)),
         size=size,
@@ -149,6 +150,11 @@ def of_dag(request: Request, dag_id: str, readable: Readable) -> Response:
 def of_dag_run(request: Request, dag_id: str, run_id: str, readable: Readable) -> Response:
     """The run for the tab on a DAG run; a polite word on a DAG that syncs no district."""
     return _of_dag(request, dag_id, readable, f"/runs/{quote(run_id, safe='')}")
+
+
+def _may_act(user: Any, slug: str) -> bool:
+    """Whether the pages that start runs of a district take somebody's word."""
+    return may_edit(user, slug) and may_start(user, slug)
 
 
 def _of_dag(request: Request, dag_id: str, readable: frozenset[str], below: str) -> Response:

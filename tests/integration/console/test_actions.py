@@ -85,6 +85,27 @@ def test_a_run_is_started_once_it_was_confirmed_and_its_page_says_so(
     assert "A run of this district is going on" in words(hand.console.page(START))
 
 
+@pytest.mark.parametrize(("button", "conf"), [("sync", {}), ("preview", {"mode": "preview"})])
+def test_the_first_sync_is_started_where_the_history_is_empty(hand: Starter, button: str, conf: dict[str, Any]) -> None:
+    confirm = hand.press(hand.open("/districts/oak"), button)
+    assert hand.runs() == []
+    assert "Started The run is queued in Airflow" in words(hand.press(confirm, "start").page)
+    assert hand.runs() == [("mingasync_oak", "manual", "queued", conf)]
+
+
+def test_whoever_may_not_start_runs_sees_no_button_where_the_history_is_empty(
+    hand: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from include.mingasync.console import action_pages, pages
+
+    for module in (pages, action_pages):
+        monkeypatch.setattr(module, "may_start", lambda user, slug: False)
+    page = hand.console.page("/districts/oak")
+    assert "<button" not in page and "started by somebody who may edit mingasync_oak and start its runs" in words(page)
+    assert hand.send("/districts/oak", [("action", "sync"), ("end", "1")]).status_code == 403
+    assert hand.runs() == []
+
+
 def test_a_failed_night_is_done_once_more_by_its_local_date(hand: Starter) -> None:
     night = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=3)
     confirm = hand.press(hand.open(START).fill("night", night.isoformat()), "replay")

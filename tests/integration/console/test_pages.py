@@ -32,8 +32,15 @@ def rows(page: str) -> list[str]:
 
 
 def test_a_database_that_no_run_has_touched_says_how_to_begin(empty: Console) -> None:
-    assert words(empty.page("/")).count("No run yet Trigger mingasync_") == 2
-    assert "No run yet Trigger mingasync_oak" in words(empty.page("/districts/oak"))
+    elm, oak = [row for row in rows(empty.page("/")) if "No run yet" in row]
+    assert "No run yet Start the first sync…" in oak
+    assert "No run yet The first sync is started by somebody who may edit mingasync_elm and start its runs." in elm
+    assert "No run yet A person starts the first sync, not the clock." in words(empty.page("/districts/oak"))
+    reader = empty.page("/districts/elm")
+    assert "The first sync is started by somebody who may edit mingasync_elm and start its runs, not by the clock." in words(
+        reader
+    )
+    assert "<button" not in reader and "<form" not in reader
     assert "Not in the OneRoster History" in empty.page("/districts/oak/runs/manual__1", status=404)
 
 
