@@ -11,7 +11,7 @@ from include.mingasync.directory.archive import approve, archive, ask, held, rej
 from include.mingasync.directory.load import load
 from include.mingasync.directory.runs import verdict
 from include.mingasync.errors import LoadRefused
-from include.mingasync.run import Run
+from include.mingasync.run import Kind, Run
 from include.mingasync.settings import Settings
 from tests.integration.directory.world import NIGHT, Directory, Sis, everything_on, school, user
 
@@ -76,6 +76,23 @@ def test_an_approval_that_comes_after_a_newer_night_releases_nobody_and_says_so(
     archive(directory.connection, first, first_no)
     assert archived(directory) == []
     assert directory.rows("select answer, answered_by from directory.sync_runs where run_no = %s", first_no) == [("late", "pat")]
+
+
+@pytest.mark.parametrize("kind", ["backfill", "manual"])
+@pytest.mark.parametrize("when", ["before it archives", "before it is answered"])
+def test_a_run_of_the_same_night_beside_one_that_waits_has_the_last_word(directory: Directory, kind: Kind, when: str) -> None:
+    directory.settings = everything_on(safety={"archive_percent": 10, "archive_minimum": 20})
+    directory.night(Sis(users=students(100)))
+    waiting, waiting_no = loaded(directory, Sis(users=students(60)), night=NIGHT + DAY)
+    ask(directory.connection, waiting_no)
+    if when == "before it archives":
+        assert approve(directory.connection, waiting_no, "pat") == 40
+    directory.night(Sis(users=students(100)), kind=kind, night=NIGHT + DAY)
+    before = directory.state()
+    if when == "before it is answered":
+        assert approve(directory.connection, waiting_no, "pat") == 0
+    archive(directory.connection, waiting, waiting_no)
+    assert archived(directory) == [] and directory.state() == before
 
 
 def test_somebody_linked_by_hand_to_a_record_that_is_there_stays(directory: Directory) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from include.mingasync.oneroster.access import Access
+from include.mingasync.results.mail import compose
+from include.mingasync.results.night import read_night
 from include.rehearsal.faults import Faults
 from include.rehearsal.running import Running, running
 from include.rehearsal.server import CLIENT_ID, CLIENT_SECRET, application
@@ -62,3 +65,20 @@ def test_a_first_night_with_enrollments_refused(connected: Tasks, server: Runnin
     # Once it is shared, the next night makes them.
     server.sis.faults = Faults()
     assert connected.read_night().counts["lists"]["class"]["created"] > 10
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["later", "first night"])
+@pytest.mark.parametrize("collection", ["enrollments", "classes"])
+def test_the_mail_tells_a_refusal_and_no_number_of_what_was_not_sent(
+    collection: str, first: bool, connected: Tasks, server: Running
+) -> None:
+    if not first:
+        connected.read_night()
+    server.sis.faults = Faults(not_shared=collection)
+    connected.read_night()
+    run_id = connected.directory.value("select run_id from directory.sync_runs order by run_no desc limit 1")
+    mail = compose(read_night(connected.directory.connection, connected.district, run_id))
+    told = " ".join(mail.text.split())
+    assert f"{collection}: not shared (status 403)" in told and "All good" not in mail.subject + mail.html + mail.text
+    assert not re.search(rf"\b(?:0|no) {collection}\b", told)
+    assert told.count(f"{collection}: not shared") <= 2, "the reason, and the issue with its cure"

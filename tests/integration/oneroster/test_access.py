@@ -426,6 +426,16 @@ def test_a_page_size_that_is_refused_is_asked_as_small_as_the_server_says(status
     assert server.sis.answered[status] == 1, "it is remembered"
 
 
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_refuses_every_page_size_is_told_with_its_own_word(status: int, server: Running, tmp_path: Path) -> None:
+    server.misbehave(largest_limit=1, largest_limit_status=status)
+    own = district(source="rest", url=None, version="1.2", page_size=1000)
+    told = rf"with status {status} \(invaliddata\), however few rows were asked\. Check the address in the Connection\."
+    with pytest.raises(SourceRefused, match=told):
+        read_collection("users", own, _access(server, {}, {}), Snapshot.of(str(tmp_path), "maple", "run"), parents=False)
+    assert server.sis.answered[status] < 10
+
+
 def _paths(server: Running) -> Callable[[str], int]:
     return lambda name: sum(count for path, count in server.sis.asked.items() if urlsplit(path).path.endswith(f"/{name}"))
 
