@@ -175,8 +175,8 @@ def extract(collections: list[str]) -> dict[str, int]:
     """Rows read per collection, now in the run's snapshot; a backfill replays the snapshot its night left."""
     from include.mingasync.contacts import Contacts, forget_unwanted
     from include.mingasync.directory import runs
+    from include.mingasync.oneroster.bases import bases_of
     from include.mingasync.oneroster.read import read_collection
-    from include.mingasync.snapshot import newest_loaded, snapshots_of
 
     with _opened() as (district, run, connection, run_no):
         _pass_over_outdated(connection, run_no)
@@ -185,11 +185,9 @@ def extract(collections: list[str]) -> dict[str, int]:
             log.info("Replaying the snapshot of %s", snapshot.taken_at.isoformat())
             return {name: snapshot.proofs()[name].rows for name in collections}
         wanted = Contacts.of(runs.stored_settings(connection, run_no))
-        root = context.snapshots_root()
-        base = newest_loaded(root, run.district, runs.loaded_runs(connection, run.district, run_no))
-        later = [
-            one for one in snapshots_of(root, run.district) if base and one.taken_at > base.taken_at and one.url != snapshot.url
-        ]
+        loaded = runs.loaded_runs(connection, run.district, run_no)
+        now = dt.datetime.now(dt.UTC)
+        bases = bases_of(context.snapshots_root(), district, loaded, snapshot, wanted=wanted, now=now)
         access = context.sis_access(district)
         rows = {}
         for name in collections:
@@ -199,10 +197,9 @@ def extract(collections: list[str]) -> dict[str, int]:
                 access,
                 snapshot,
                 parents=wanted.any,
-                previous=base,
-                passed_over=later,
+                bases=bases,
                 # Whoever starts a run by hand wants to be sure: only the scheduled nights ask for changes.
-                whole=run.kind != "nightly" or wanted.want_more_than(base),
+                whole=run.kind != "nightly" or wanted.want_more_than(bases.previous),
             )
             if name == "users":
                 # An SIS sends the parents of all or of none: those of a school that does not want them are not kept.

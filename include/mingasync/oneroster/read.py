@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +13,7 @@ from include.mingasync.district import District
 from include.mingasync.errors import SourceRefused
 from include.mingasync.oneroster import csv_bundle
 from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.bases import Bases
 from include.mingasync.oneroster.changes import changes_since
 from include.mingasync.oneroster.decode import without_parents
 from include.mingasync.oneroster.diagnosis import why_refused
@@ -39,24 +39,23 @@ def read_collection(
     snapshot: Snapshot,
     *,
     parents: bool,
-    previous: Snapshot | None = None,
-    passed_over: Sequence[Snapshot] = (),
+    bases: Bases | None = None,
     whole: bool = True,
 ) -> Proof:
     """The proof of a collection that is now in the snapshot.
 
-    ``previous`` is the newest snapshot that the directory holds, ``passed_over`` are those read since and never loaded.
-    ``whole`` False lets a district that wants it (``sis.incremental``) ask only for what changed since the previous snapshot.
+    ``bases`` say what changes are merged into. ``whole`` False lets a district that wants it (``sis.incremental``) ask only for
+    what changed since the newest snapshot that was loaded.
 
     A pull that moved while it was read (an id twice, or a total that is not met) is read again, at most
     three times; one that still moves is kept and marked incomplete, so that nobody is archived for it.
     Raises SourceError when the SIS cannot be read, or does not share what no sync can do without.
     """
+    bases = bases or Bases()
     if district.sis.source == "csv":
-        bases = _Bases(previous, passed_over)
         return _from_bundle(collection, district, access, snapshot, parents=parents, bases=bases)
-    if district.sis.incremental and not whole and previous is not None:
-        proof = changes_since(collection, district, access, snapshot, parents=parents, previous=previous)
+    if district.sis.incremental and not whole and bases.previous is not None:
+        proof = changes_since(collection, district, access, snapshot, parents=parents, previous=bases.previous)
         if proof is not None:
             return proof
     return _from_rest(collection, district, access, snapshot, parents=parents)
@@ -69,7 +68,7 @@ def _from_bundle(
     snapshot: Snapshot,
     *,
     parents: bool,
-    bases: _Bases,
+    bases: Bases,
 ) -> Proof:
     started, reading = dt.datetime.now(dt.UTC), csv_bundle.Reading()
     bases = bases.with_own(snapshot, collection)
@@ -95,35 +94,6 @@ def _from_bundle(
     )
     snapshot.prove(proof)
     return proof
-
-
-@dataclass(frozen=True)
-class _Bases:
-    """The snapshot that a delta bundle changes, and what was read after it without ever being loaded."""
-
-    previous: Snapshot | None
-    passed_over: Sequence[Snapshot]
-    #: the digest of what this very run read before, if its bundle was a delta then
-    own: str | None = None
-
-    def with_own(self, snapshot: Snapshot, collection: str) -> _Bases:
-        """With what the run's own snapshot holds, before it is read again."""
-        proof = snapshot.proofs().get(collection)
-        return replace(self, own=proof.sha256 if proof and proof.delta else None)
-
-    def lost_changes(self, collection: str, digest: str) -> str | None:
-        """Why changes are missing: a delta since the base was read, not loaded, and is not the one that was read now."""
-        base = self.previous.proofs().get(collection) if self.previous else None
-        # The very same bundle may have been read by a preview or by a run that failed later: then nothing is missing.
-        known = {digest, base and base.sha256}
-        read = [(one, proof) for one in self.passed_over if (proof := one.proofs().get(collection)) and proof.delta]
-        lost = [one for one, proof in read if proof.sha256 not in known and not self._adds_nothing(one, collection)]
-        if lost or (self.own and self.own not in known):
-            return "an earlier bundle of changes was read and never loaded, so its changes are missing; export in full once"
-        return None
-
-    def _adds_nothing(self, snapshot: Snapshot, collection: str) -> bool:
-        return self.previous is not None and bool(snapshot.table(collection).equals(self.previous.table(collection)))
 
 
 def _nameless(unreadable: Sequence[tuple[str, str, str]]) -> int:

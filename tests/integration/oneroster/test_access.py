@@ -20,6 +20,7 @@ import pytest
 from include.mingasync.errors import SourceError, SourceRefused
 from include.mingasync.oneroster import limits, rest
 from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.bases import Bases
 from include.mingasync.oneroster.connect import check
 from include.mingasync.oneroster.read import read_collection
 from include.mingasync.oneroster.records import READING_ORDER
@@ -161,7 +162,7 @@ def test_a_wrong_secret_is_tried_at_two_places_and_then_no_more(collection: str,
             _access(server, {"password": _WRONG}, {}),
             Snapshot.of(str(tmp_path), "maple", "run"),
             parents=False,
-            previous=previous,
+            bases=Bases(previous),
             whole=False,
         )
     assert server.sis.asked == {"/token": 2}

@@ -15,6 +15,7 @@ from include.mingasync.directory.archive import archive
 from include.mingasync.directory.desired import desired_from
 from include.mingasync.directory.load import load
 from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.bases import Bases
 from include.mingasync.oneroster.read import read_collection
 from include.mingasync.oneroster.records import READING_ORDER
 from include.mingasync.rosters.derive import derive
@@ -43,7 +44,7 @@ def pull(server: Running, folder: Path, run: str, previous: Snapshot | None, *, 
     )
     snapshot = Snapshot.of(str(folder), "maple", run)
     for collection in READING_ORDER:
-        read_collection(collection, _MAPLE, access, snapshot, parents=parents, previous=previous, whole=False)
+        read_collection(collection, _MAPLE, access, snapshot, parents=parents, bases=Bases(previous), whole=False)
     return snapshot
 
 

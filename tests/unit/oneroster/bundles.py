@@ -11,6 +11,7 @@ from typing import Any
 
 from include.mingasync.district import Contact, District, Sis
 from include.mingasync.oneroster.access import Access
+from include.mingasync.oneroster.bases import Bases
 from include.mingasync.oneroster.read import read_collection
 from include.mingasync.snapshot import Proof, Snapshot
 
@@ -57,7 +58,7 @@ def read(
     """The rows of a collection of the bundle, its proof, and the snapshot they are in."""
     snapshot = Snapshot.of(str(folder / "snapshots"), "maple", run)
     access = Access.to_bundle(str(bundle), extra)
-    proof = read_collection(collection, district(str(bundle)), access, snapshot, parents=parents, previous=previous)
+    proof = read_collection(collection, district(str(bundle)), access, snapshot, parents=parents, bases=Bases(previous))
     return snapshot.table(collection).to_pylist(), proof, snapshot
 
 
