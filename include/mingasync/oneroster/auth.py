@@ -201,7 +201,8 @@ def _words(answers: list[tuple[int, str | None]], access: Access) -> str:
         )
     return (
         f"The SIS refused the client id and secret ({said} at the token address). They are not tried again, so that the account "
-        "is not locked. Correct login and password of the Connection, then clear the task. Nothing was changed."
+        "is not locked. Correct login and password of the Connection, then clear the task and everything after it. "
+        "Nothing was changed."
     )
 
 

@@ -15,7 +15,7 @@ from include.mingasync.quality.catalogue import BY_ID
 from include.mingasync.rosters.dates import in_order
 from include.mingasync.rosters.identity import shared_keys
 from include.mingasync.rosters.lists import not_begun
-from include.mingasync.rosters.people import ROLE_OF, known_orgs, no_role_counts, roles_here
+from include.mingasync.rosters.people import ROLE_OF, human_of, known_orgs, no_role_counts, roles_here, trimmed
 
 Frames = Mapping[str, pd.DataFrame]
 _STATUSES = ("active", "inactive", "tobedeleted")
@@ -184,17 +184,14 @@ def _check_users(users: pd.DataFrame, orgs: set[str], shared: Shared, night: dt.
     checks["agents_unknown"] = shared.has_all("users", users["agent_ids"]) | leaving
     # Families share an address, so contacts are not looked at.
     parents = pd.Series([len(own) > 0 and PARENT_ROLES.issuperset(own) for own in roles], index=users.index, dtype=bool)
-    role = pd.Series([own[0] if own else "" for own in roles], index=users.index, dtype="string").map(
-        lambda one: ROLE_OF.get(one, one)
-    )
-    human = (role.astype("string") + "\x1f" + users["identifier"].str.casefold()).fillna("\x1e" + users["sourced_id"])
-    email = users["email"].str.strip().str.casefold()
-    checks["email_shared"] = _of_one(email, human) | leaving | parents
-    checks["username_shared"] = (
-        _of_one(users["username"].str.strip().str.casefold(), human + "\x1f" + email.fillna("")) | leaving | parents
-    )
-    common = shared_keys(users.assign(role=role)[~(leaving | parents)])
-    number = np.where(role.eq("student").fillna(False), "student_identifier", "employee_identifier")
+    role = pd.Series(roles_here(users, night), index=users.index, dtype="string").fillna("")
+    here = trimmed(users.assign(role=role))[~(leaving | parents)]
+    common = shared_keys(here)
+    # As people are made: the records of one human, one per school, do not share a key with anybody.
+    human = human_of(here, common)
+    for key in ("email", "username"):
+        checks[f"{key}_shared"] = _of_one(here[key].str.casefold(), human).reindex(users.index, fill_value=True)
+    number = np.where(role.eq("student"), "student_identifier", "employee_identifier")
     checks["identifier_shared"] = True
     for name in ("student_identifier", "employee_identifier", "email", "username"):
         key = "identifier" if name.endswith("identifier") else name

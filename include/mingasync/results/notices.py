@@ -21,7 +21,8 @@ def late_mail(late: Sequence[Late], links: Mapping[str, str]) -> Mail:
         words = f"{one.hours} hours: {one.district.name}. Last run: {one.state}. {why}"
         lines.append((words, links.get(one.district.slug)))
     cure = (
-        "What to do: open the last run, mend what it names, then clear its failed task or trigger the DAG. "
+        "What to do: open the last run, mend what it names, then clear its failed task and everything after it, or trigger the "
+        "DAG. "
         "Was there no run at all, look whether the DAG is paused and the scheduler alive."
     )
     safe = "What was not changed: nobody was archived and no access was taken away since the last good night."

@@ -102,7 +102,7 @@ def people_from(
     gone = _gone(users)
     waits = gone.isna() & _waits(users)
     here = users[gone.isna() & ~waits]
-    present = _one_row_a_human(_with_contacts(_trimmed(here), parents))
+    present = _one_row_a_human(_with_contacts(trimmed(here), parents))
     present["maybe_outside"] = [
         bool(rostered) and not at and bool(unknown)
         for at, unknown in zip(present["school_ids"], present["unsure_org_ids"], strict=True)
@@ -282,7 +282,7 @@ def _gone(users: pd.DataFrame) -> pd.Series:
     return reason.mask(users["status"].eq("tobedeleted").fillna(False).astype(bool), "tobedeleted")
 
 
-def _trimmed(users: pd.DataFrame) -> pd.DataFrame:
+def trimmed(users: pd.DataFrame) -> pd.DataFrame:
     """The users with spaces around texts gone and blanks as nulls; PostgreSQL takes no NUL character."""
     texts = ("given_name", "family_name", "preferred_given_name", "email", "username", "identifier")
     clean = {
@@ -298,7 +298,7 @@ def _with_contacts(users: pd.DataFrame, parents: pd.DataFrame) -> pd.DataFrame:
     parents = parents[parents["status"].eq("active").fillna(False).astype(bool)]
     if parents.empty:
         return users.assign(**blank)
-    parents = _trimmed(parents).set_index("sourced_id")
+    parents = trimmed(parents).set_index("sourced_id")
     known = set(parents.index)
     first = pd.Series(
         [
@@ -314,19 +314,18 @@ def _with_contacts(users: pd.DataFrame, parents: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
-    """The users with the several records of one human joined: same role, identifier and e-mail, and names that agree.
+def human_of(users: pd.DataFrame, shared: pd.DataFrame) -> pd.Series:
+    """A text per record that is the same for the records of one human: same role, identifier and e-mail, and names that agree.
 
-    An identifier that several names share joins nobody, nor does a record without names; an e-mail that several names share
-    counts like none. The record with the lowest sourcedId leads; the contact is that of the first record that has one.
+    ``users``: trimmed, with their role here; ``shared``: what shared_keys says of them. An identifier that several names share
+    joins nobody, nor does a record without names; an e-mail that several names share counts like none.
     """
-    users = users.sort_values("sourced_id", kind="stable").reset_index(drop=True)
-    shared = shared_keys(users).groupby("field")["value"].agg(set)
+    common = shared.groupby("field")["value"].agg(set)
     identifier, email = users["identifier"].str.lower(), users["email"].str.lower()
     student = users["role"].eq("student").to_numpy()
-    identifier = identifier.mask(identifier.isin(shared.get("student_identifier", set())) & student)
-    identifier = identifier.mask(identifier.isin(shared.get("employee_identifier", set())) & ~student)
-    email = email.mask(email.isin(shared.get("email", set())), "")
+    identifier = identifier.mask(identifier.isin(common.get("student_identifier", set())) & student)
+    identifier = identifier.mask(identifier.isin(common.get("employee_identifier", set())) & ~student)
+    email = email.mask(email.isin(common.get("email", set())), "")
     key = users["role"].astype("string") + "\x1f" + identifier + "\x1f" + email.fillna("")
     alike = users[key.notna() & key.duplicated(keep=False)]
     nameless = [
@@ -334,7 +333,16 @@ def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
     ]
     key = key.mask(key.index.isin(alike.index[nameless]))
     # Whoever has no identifier that is theirs alone is somebody of their own.
-    group = key.fillna("\x1e" + users["sourced_id"].astype("string"))
+    return key.fillna("\x1e" + users["sourced_id"].astype("string"))
+
+
+def _one_row_a_human(users: pd.DataFrame) -> pd.DataFrame:
+    """The users with the several records of one human joined.
+
+    The record with the lowest sourcedId leads; the contact is that of the first record that has one.
+    """
+    users = users.sort_values("sourced_id", kind="stable").reset_index(drop=True)
+    group = human_of(users, shared_keys(users))
     users["n"], _ = pd.factorize(group)
     users["n"] = users["n"].astype("int32")
     lead = users.drop_duplicates("n").copy()

@@ -384,6 +384,8 @@ def test_records_of_one_person_that_agree_in_nothing_any_more_are_asked_about(di
     )
     directory.night(own)
     assert directory.state() == before and issues(directory) == [("users.sourced_id_reissued", "b")]
+    (fix,) = directory.rows("select fix from directory.sync_issues where rule = 'users.sourced_id_reissued'")[0]
+    assert "stays, with the other record that the SIS has of them. No task needs to be cleared for it." in fix
     answer(directory, "users.sourced_id_reissued", "refuse_relink")
     directory.night(own)
     assert people(directory, "sourced_ids, identifier, status") == [(["a"], "9999", "active"), (["b"], "7", "active")]

@@ -6,6 +6,7 @@ import datetime as dt
 import html
 import io
 import zipfile
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.quality.catalogue import BY_ID
 from include.mingasync.quality.prove import Findings, prove
 from include.mingasync.quality.unproven import Standing, Unproven
+from include.mingasync.rosters.people import people_from
 from tests.integration.directory.world import klass, user
 from tests.unit.quality.dirt import FORTY, Dirt, Rows, clean, frames
 
@@ -111,6 +113,32 @@ def test_the_several_records_of_one_human_share_e_mail_and_username() -> None:
     rows = clean()
     rows["users"].append(rows["users"][0] | {"sourced_id": "u0b", "org_ids": ["S2"]})
     assert proven(rows).issues.empty
+
+
+#: How else one human's records may be written, a record per school, so that they are one person here.
+_ONE_HUMAN: dict[str, dict[str, Any]] = {
+    "the same": {},
+    "a space behind the number": {"identifier": "9 "},
+    "another role first, theirs marked as primary": {"roles": ["aide", "teacher"], "role_types": ["secondary", "primary"]},
+    "a parent as well": {"roles": ["parent", "teacher"], "role_types": [None, None]},
+    "a preferred name": {"given_name": "Joanna", "preferred_given_name": "Jo"},
+}
+
+
+@pytest.mark.parametrize("written", _ONE_HUMAN.values(), ids=_ONE_HUMAN.keys())
+def test_one_humans_own_records_are_not_several_people(written: dict[str, Any]) -> None:
+    rows, of = clean(), {"identifier": "9", "email": "j@x.org", "username": "jo", "given_name": "Jo", "family_name": "Berg"}
+    rows["users"] += [user("j1", "teacher", **of), user("j2", "teacher", ("S2",), **of | written)]
+    findings = proven(rows)
+    assert len(people_from(frames(rows)["users"], frames(rows)["orgs"], night=NIGHT).present) == 9
+    assert findings.issues.empty
+
+
+def test_people_without_an_identifier_are_not_one_human() -> None:
+    rows = clean()
+    for one in rows["users"][:2]:
+        one |= {"identifier": "", "email": "a@x.org"}
+    assert list(proven(rows).issues["rule"]) == ["users.email_shared"]
 
 
 def test_parents_share_an_address() -> None:

@@ -45,9 +45,13 @@ from (
     select 'error', 'users', s.sourced_id, 'users.sourced_id_reissued',
            'The SIS gives another human''s data under a sourcedId of person ' || a.person_id
            || ' here: keys and names differ. Neither was changed, archived or created.',
-           'Look in the SIS whose it is. The same human: select ' || answers.yes || '. Another human: select ' || answers.no
-           || '; the sourcedId is taken off person ' || a.person_id || ', the next sync makes an entry for its new owner, and person '
-           || a.person_id || ' leaves like anybody whom the SIS no longer has.'
+           'Look in the SIS whose it is. The same human: select ' || answers.yes || '; the next sync then follows the record. '
+           || 'Another human: select ' || answers.no || '; the sourcedId is taken off person ' || a.person_id
+           || ', the next sync makes an entry for its new owner, and person ' || a.person_id
+           || case when exists (select from matched where matched.person_id = a.person_id)
+                   then ' stays, with the other record that the SIS has of them.'
+                   else ' leaves like anybody whom the SIS no longer has.' end
+           || ' No task needs to be cleared for it.'
     from apart as a join s_people as s using (n) join answers using (n, person_id)
     where a.reason = 'sourced_id_reissued'
     union all
