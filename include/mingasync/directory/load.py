@@ -42,7 +42,7 @@ _STEPS = (
 class Desired:
     """What the snapshot and the settings ask for: one Arrow table per staging table, and what is proven.
 
-    ``tables``: people, gone, set_aside, lists, members, unlisted, kept, schools, terms (columns as in sql/10_stage.sql).
+    ``tables``: people, gone, set_aside, lists, members, unlisted, kept, unread, schools, terms (columns as in sql/10_stage.sql).
     ``unproven``: why each collection that proves nothing to be gone does not. While there is any, nobody leaves; the kinds of
     list that are made from one that is not whole rest. ``only_changes``: the night asked only for what changed, so that only who
     is ``tobedeleted`` is gone. ``lost_terms``: selected and not shared any more; their lists rest, as do those of

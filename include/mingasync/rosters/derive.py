@@ -55,6 +55,7 @@ DERIVED: dict[str, pa.Schema] = {
     "members": _schema(k=pa.int32(), n=pa.int32(), manager=pa.bool_()),
     "unlisted": _schema("source_id", "reason"),
     "kept": _schema("class_id", "user_id"),
+    "unread": pa.schema([("k", pa.int32()), ("n", pa.int32()), ("manager", pa.bool_())]),
     "schools": _schema("school_id", "name", "identifier"),
     "terms": _schema("term_id", "title", "type", "start_date", "end_date", "parent_id", "school_year", classes=pa.int64()),
 }
@@ -99,6 +100,7 @@ def derive(
         "members": lists.members,
         "unlisted": lists.unlisted,
         "kept": lists.kept,
+        "unread": lists.unread,
         "schools": _schools(rosters.orgs, district),
         "terms": _terms(rosters),
     }.items():

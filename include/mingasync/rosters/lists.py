@@ -14,6 +14,7 @@ from include.mingasync.rosters.frames import one_each, sorted_once, typed
 from include.mingasync.rosters.grades import grade_code, grade_title
 from include.mingasync.rosters.names import apart
 from include.mingasync.rosters.people import People, _lists
+from include.mingasync.rosters.unread import unread
 from include.mingasync.settings import SchoolSettings, Settings
 
 LIST_COLUMNS = ("k", "kind", "school_id", "source_id", "name", "term_ids", "grades", "public", "owner_n")
@@ -28,13 +29,15 @@ class Lists:
     ``lists``: LIST_COLUMNS, ``k`` numbers them from 0, ``owner_n`` (of People.present) is whose a teacher's list is.
     ``members``: k, n (of People.present), manager. ``unlisted``: every other class of the snapshot with the reason it has no
     list. ``kept``: memberships that rest on a record set aside and so are neither proven nor disproven: class_id (a class, null
-    user_id: all of it), user_id. ``lost_terms``: selected terms that the SIS does not share any more.
+    user_id: all of it), user_id. ``unread``: the same list by list, as k, n, manager. ``lost_terms``: selected terms that the SIS
+    does not share any more.
     """
 
     lists: pd.DataFrame
     members: pd.DataFrame
     unlisted: pd.DataFrame
     kept: pd.DataFrame
+    unread: pd.DataFrame
     lost_terms: tuple[str, ...]
 
 
@@ -75,6 +78,7 @@ def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.d
     lists, members = _joined(made)
     public = {school: own.new_lists_public for school, own in by_school.items()}
     lists["public"] = [public.get(school, settings.new_lists_public) for school in lists["school_id"]]
+    followed = {kind: _followed(classes, by_school, kind) for kind in ("subject", "teacher")}
     shared = set(rosters.sessions["sourced_id"])
     wanted = {term for own in (settings, *by_school.values()) if _follows_terms(own) for term in own.class_lists.terms}
     return Lists(
@@ -82,6 +86,7 @@ def lists_from(rosters: Rosters, people: People, settings: Settings, night: dt.d
         members=members,
         unlisted=pd.DataFrame({"source_id": classes["sourced_id"], "reason": reasons}).dropna().reset_index(drop=True),
         kept=kept,
+        unread=unread(kept, classes, rolls.teachers, people, lists=lists, followed=followed),
         lost_terms=tuple(sorted(wanted - shared)),
     )
 

@@ -92,3 +92,61 @@ def test_a_preview_tells_the_same(directory: Directory) -> None:
     next_night(directory, 1, taught("a", "b"), kept=[("C", "new")], kind="preview", run_id="preview")
     next_night(directory, 1, taught("a", "b"), kept=[("C", "new")], run_id="real")
     assert told(directory, "preview") == told(directory, "real") == [("add", "suppressed", "set_aside")]
+
+
+_EVERY = {"class_lists": {"enabled": True, "terms": ["T1"]}, "auto_lists": {"subject": True, "teacher": True}}
+_ROLLS = (
+    "select l.kind, l.source_id, m.member_role, array_agg(p.sourced_id order by p.sourced_id) from directory.list_members m"
+    " join directory.user_lists l using (list_id) join directory.people p using (person_id) group by 1, 2, 3 order by 1, 2, 3 desc"
+)
+
+
+def two_classes(*more: tuple[str, str, str], users: tuple[str, ...] = ()) -> Sis:
+    """Two classes of one subject with a student each, the first with the teacher t; ``more`` enrolls others, ``users`` are there too."""
+    return Sis(
+        users=[user("a"), user("b"), user("t", "teacher"), *(user(one, "teacher" if one == "u" else "student") for one in users)],
+        classes=[klass("C", subjects=["Math"]), klass("D", subjects=["Math"])],
+        enrollments=[
+            enrollment("C", "a"),
+            enrollment("D", "b"),
+            enrollment("C", "t", "teacher"),
+            *(enrollment(*one) for one in more),
+        ],
+    )
+
+
+@pytest.mark.parametrize("bad_nights", [1, 2])
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_new_student_joins_the_subjects_and_the_teachers_list_as_well(
+    directory: Directory, bad_nights: int, attempts: int
+) -> None:
+    directory.settings = settings() | _EVERY
+    next_night(directory, 0, two_classes())
+    for night in range(1, bad_nights + 1):
+        for _ in range(attempts):
+            next_night(directory, night, two_classes(users=("new",)), kept=[("C", "new")], run_id=f"bad-{night}")
+        assert told(directory, f"bad-{night}") == [("add", "suppressed", "set_aside")] * 3
+    assert [row for row in directory.rows(_ROLLS) if "new" in row[3]] == []
+    next_night(directory, 9, two_classes(("C", "new", "student"), users=("new",)))
+    assert directory.rows(_ROLLS) == [
+        ("class", "C", "member", ["a", "new"]),
+        ("class", "C", "manager", ["t"]),
+        ("class", "D", "member", ["b"]),
+        ("subject", "Math", "member", ["a", "b", "new"]),
+        ("teacher", "t", "member", ["a", "new"]),
+        ("teacher", "t", "manager", ["t"]),
+    ]
+
+
+@pytest.mark.parametrize("other_class", [True, False])
+def test_a_new_teacher_manages_the_class_and_has_its_students_on_their_list(directory: Directory, other_class: bool) -> None:
+    """Whether they have a list of their own already, by a class that could be read, or not."""
+    directory.settings = settings() | _EVERY
+    more = [("D", "u", "teacher")] if other_class else []
+    next_night(directory, 0, two_classes())
+    next_night(directory, 1, two_classes(*more, users=("u",)), kept=[("C", "u"), ("C", "a"), ("C", "t")])
+    next_night(directory, 2, two_classes(*more, ("C", "u", "teacher"), users=("u",)))
+    rolls = {row[:3]: row[3] for row in directory.rows(_ROLLS)}
+    assert rolls["class", "C", "manager"] == ["t", "u"]
+    assert rolls["teacher", "u", "member"] == (["a", "b"] if other_class else ["a"])
+    assert rolls["teacher", "u", "manager"] == ["u"] and rolls["teacher", "t", "member"] == ["a"]

@@ -173,6 +173,7 @@ class Directory:
             "members": lists.members,
             "unlisted": lists.unlisted,
             "kept": kept_frame,
+            "unread": lists.unread,
             "schools": rosters.orgs.rename(columns={"sourced_id": "school_id"})[["school_id", "name", "identifier"]],
             "terms": rosters.sessions.rename(columns={"sourced_id": "term_id"})[
                 ["term_id", "title", "type", "start_date", "end_date", "parent_id", "school_year"]

@@ -26,6 +26,8 @@ create temp table s_not_managing (k integer, n integer) on commit drop;
 create temp table s_unlisted (source_id text, reason text) on commit drop;
 -- Records set aside of which nobody can say what they were: a class, a user, or both; null is any.
 create temp table s_kept (class_id text, user_id text) on commit drop;
+-- The memberships of tonight's lists that rest on such a record.
+create temp table s_unread (k integer, n integer, manager boolean) on commit drop;
 create temp table s_schools (school_id text, name text, identifier text) on commit drop;
 create temp table s_terms (
     term_id text, title text, type text, start_date date, end_date date, parent_id text, school_year text, classes integer

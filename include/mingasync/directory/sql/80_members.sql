@@ -160,21 +160,15 @@ where %(proven)s and s.unsure_org_ids = '{}' and l.school_id <> all (s.school_id
   and not exists (select from directory.membership_overrides as o
                   where o.list_id = l.list_id and o.person_id = b.person_id and o.manager and o.keep);
 
--- Of a class's list, who would join it tonight if their enrollment could be read: people or a list that are new, and whoever waits
--- for that since. Kept with the run, for later nights ask it.
+-- Who would join a list tonight if their enrollment could be read: people or a list that are new, and whoever waits for that since.
+-- Kept with the run, for later nights ask it.
 create temp table unread_joins on commit drop as
-select distinct m.list_id, w.role <> 'student' as manager, w.person_id
-from (
-    select kept.class_id, p.person_id, p.role, bool_or(who.newcomer) as newcomer, bool_or(who.may_update) as may_update
-    from kept_people as kept join directory.people as p using (person_id) join who using (person_id)
-    where p.person_id not in (select person_id from new_people)
-    group by 1, 2, 3
-    union
-    select kept.class_id, new.person_id, new.role, true, true
-    from new_people as new join s_people as s using (n) join s_kept as kept on kept.user_id = any (s.sourced_ids)
-) as w
-join s_lists as l on l.kind = 'class' and l.source_id = w.class_id
-join list_match as m on m.k = l.k and m.leads and not m.frozen
+select distinct m.list_id, s.manager, w.person_id
+from s_unread as s
+join (select n, person_id, bool_or(newcomer) over (partition by person_id) as newcomer,
+             bool_or(may_update) over (partition by person_id) as may_update
+      from who where exists (select from s_unread)) as w using (n)
+join list_match as m on m.k = s.k and not m.frozen
 where (w.newcomer or not w.may_update)
   and not exists (select from wanted as on_it where on_it.list_id = m.list_id and on_it.people @> array[w.person_id])
   and not exists (select from directory.memberships as on_it where on_it.list_id = m.list_id and on_it.people @> array[w.person_id])
