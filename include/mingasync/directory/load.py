@@ -17,6 +17,7 @@ from include.mingasync.directory.archive import archive_leavers
 from include.mingasync.directory.copying import copy_table
 from include.mingasync.directory.counts import Counts, count_run
 from include.mingasync.directory.locking import lock_district
+from include.mingasync.directory.naming import name_as_here, without_naming
 from include.mingasync.directory.preview import taken_back
 from include.mingasync.directory.rolls import stage_rolls
 from include.mingasync.directory.runs import refuse_outdated, refuse_undone
@@ -34,7 +35,7 @@ _SQL = Path(__file__).parent / "sql"
 _IDENTICAL_NIGHTS = 7
 _STEPS = (
     "15_guard", "20_match", "25_unsure", "30_decide", "35_uncount", "40_leavers", "50_apply_people", "52_contacts",
-    "54_forget_contacts", "56_settled", "60_lists", "70_apply_lists", "80_members", "85_apply_members",
+    "54_forget_contacts", "56_settled", "58_names", "60_lists", "70_apply_lists", "80_members", "85_apply_members",
 )  # fmt: skip
 
 
@@ -116,6 +117,8 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         "district_minimum": settings.safety.archive_minimum,
     }
     for step in _STEPS:
+        if step == "60_lists":
+            name_as_here(cursor, desired.tables["lists"])
         if step == "80_members":
             stage_rolls(cursor, desired.tables["members"])
         _run_sql(cursor, step, parameters)
@@ -204,7 +207,7 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
             if changed.num_rows:
                 stage_shared(cursor, table)
         elif name != "members":  # staged once it is known who is who
-            copy_table(cursor, f"s_{name}", table)
+            copy_table(cursor, f"s_{name}", without_naming(table) if name == "lists" else table)
     cursor.execute("analyze s_people (n, sourced_id, role), s_lists, s_gone, s_set_aside, s_kept, s_unlisted, s_shared")
     schools = {
         row[0]

@@ -12,12 +12,12 @@ import pandas as pd
 from include.mingasync.rosters.dates import days
 from include.mingasync.rosters.frames import one_each, sorted_once, typed
 from include.mingasync.rosters.grades import grade_code, grade_title
-from include.mingasync.rosters.names import apart
+from include.mingasync.rosters.names import NAMING, apart, students_of
 from include.mingasync.rosters.people import People, _lists
 from include.mingasync.rosters.unread import unread
 from include.mingasync.settings import SchoolSettings, Settings
 
-LIST_COLUMNS = ("k", "kind", "school_id", "source_id", "name", "term_ids", "grades", "public", "owner_n")
+LIST_COLUMNS = ("k", "kind", "school_id", "source_id", "name", "term_ids", "grades", "public", "owner_n", *NAMING)
 _NEVER = pd.Timestamp("2200-01-01")
 _ROLE_TITLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", "admin": "Admins"}
 
@@ -269,8 +269,18 @@ def _frame(kind: str, schools: pd.Series, sources: pd.Series, names: pd.Series) 
     )
     frame["term_ids"] = [[] for _ in range(len(frame))]
     frame["grades"] = [[] for _ in range(len(frame))]
-    frame["owner_n"] = pd.array([pd.NA] * len(frame), dtype="Int32")
+    frame["owner_n"] = frame["teacher_n"] = pd.array([pd.NA] * len(frame), dtype="Int32")
+    frame["title"] = pd.array([pd.NA] * len(frame), dtype="string")
+    frame["parts"] = [[] for _ in range(len(frame))]
     return frame
+
+
+def _named_of(lists: pd.DataFrame, titles: pd.Series, parts: Sequence[pd.Series], teachers: np.ndarray) -> None:
+    """Keep with the lists what their names are made of; ``teachers``: n, below 0 for none."""
+    lists["title"] = titles.to_numpy()
+    lists["parts"] = list(map(list, zip(*(part.astype("string").fillna("") for part in parts), strict=True)))
+    lists["teacher_n"] = pd.array(teachers, dtype="Int32")
+    lists["teacher_n"] = lists["teacher_n"].mask(lists["teacher_n"] < 0)
 
 
 def _full_names(people: People) -> pd.Series:
@@ -290,15 +300,18 @@ def _class_lists(
     chosen = classes[selected]
     first_teacher = rolls.teachers.drop_duplicates("at").set_index("at")["n"]
     family = people.present["family_name"]
-    teacher = pd.Series(chosen.index.map(first_teacher), index=chosen.index).map(family)
+    teacher_n = pd.Series(chosen.index.map(first_teacher), index=chosen.index)
+    teacher = teacher_n.map(family)
     said = chosen["period"].where(chosen["period"] != "", pd.NA).astype("string")
     # A bare "3" needs the word before it; "3rd Period" or "Block A" does not.
     period = said.mask(said.str.len() <= 3, "Period " + said)
     school = chosen["school_id"].map(school_names)
     first_terms = [terms[0] if terms else None for terms in chosen["term_ids"]]
     term = pd.Series(first_terms, index=chosen.index, dtype="string").map(term_titles)
-    names = apart(chosen["title"], [school, period, teacher, term, chosen["code"]], chosen["sourced_id"])
+    parts_of_name = [school, period, teacher, term, chosen["code"]]
+    names = apart(chosen["title"], parts_of_name, chosen["sourced_id"])
     lists = _frame("class", chosen["school_id"], chosen["sourced_id"], names)
+    _named_of(lists, chosen["title"], parts_of_name, teacher_n.fillna(-1).to_numpy(dtype="int32"))
     lists["term_ids"] = list(chosen["term_ids"])
     lists["grades"] = list(chosen["grade_codes"])
     k_of = np.full(len(classes), -1)
@@ -403,9 +416,10 @@ def _teacher_lists(
     teachers = groups["teacher"].astype("int64").to_numpy()
     sources = people.present["sourced_id"].iloc[teachers].set_axis(groups.index)
     full = _full_names(people).iloc[teachers].set_axis(groups.index).replace("", pd.NA).fillna("Teacher " + sources)
-    titles = full + "'s students"
-    names = apart(titles, [groups["school_id"].map(school_names)], sources)
+    titles, schools = students_of(full), groups["school_id"].map(school_names)
+    names = apart(titles, [schools], sources)
     lists = _frame("teacher", groups["school_id"], sources, names)
+    _named_of(lists, titles, [schools], teachers)
     lists["owner_n"] = pd.array(teachers, dtype="Int32")
     return (
         lists,

@@ -74,24 +74,6 @@ left join directory.people as p on p.person_id = settled.person_id
 where l.kind = 'teacher';
 analyze owners;
 
--- It is called as its owner is called here: a name may be pinned, or held back.
-update s_lists as l set name = named.here || '''s students' || substr(l.name, length(named.said) + length('''s students') + 1)
-from (
-    select o.k, trim(concat(coalesce(s.preferred_given_name, s.given_name), ' ', s.family_name)) as said,
-           trim(concat(coalesce(p.preferred_given_name, p.given_name), ' ', p.family_name)) as here
-    from owners as o
-    join s_lists as own using (k)
-    join s_people as s on s.n = own.owner_n
-    join directory.people as p on p.person_id = o.person_id
-) as named
-where l.k = named.k and named.here <> named.said and named.here <> '' and named.said <> ''
-  and starts_with(l.name, named.said || '''s students');
-
--- Two that are called the same by that stay apart.
-update s_lists as l set name = l.name || ' · ' || l.source_id
-where l.kind = 'teacher' and exists (
-    select from s_lists as other where other.kind = 'teacher' and other.k <> l.k and lower(other.name) = lower(l.name));
-
 create temp table teacher_match on commit drop as
 select o.k, u.list_id
 from owners as o
