@@ -26,7 +26,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, dag, get_parsing_context, task, task_group
+from airflow.sdk import DAG, CronTriggerTimetable, Param, TaskGroup, chain, dag, get_parsing_context, task
 
 sys.path.append(str(Path(__file__).parents[1]))  # so that `include` is found wherever Airflow was started
 
@@ -73,19 +73,15 @@ def district_dag(district: District) -> DAG:
         def open_run() -> dict[str, object]:
             return nightly.open_run()
 
-        @task_group
-        def extract() -> None:
-            previous = None
+        with TaskGroup("extract"):
+            reads = []
             for name, collections in nightly.EXTRACTS.items():
 
                 @task(task_id=name, pool=district.sis.pool)
                 def read(collections: list[str] = collections) -> dict[str, int]:
                     return nightly.extract(collections)
 
-                reading = read()
-                if previous is not None:
-                    previous >> reading
-                previous = reading
+                reads.append(read())
 
         @task
         def validate() -> dict[str, int]:
@@ -109,10 +105,11 @@ def district_dag(district: District) -> DAG:
 
         # Rejected or not, the run goes on to archive, which leaves alone what nobody approved.
         approve = ApproveArchive(task_id="approve", execution_timeout=None)
-        last = archive()
-        open_run() >> extract() >> validate() >> transform() >> load() >> approve >> last
-        # A teardown runs whatever happened before and never hides that it failed.
-        last >> notify().as_teardown()
+        steps = [open_run(), *reads, validate(), transform(), load(), approve, archive()]
+        chain(*steps)
+        # A teardown runs whatever happened before and never hides that it failed. It waits for every task, not only for the
+        # last: when a task to come is marked as failed by hand, the tasks before it may still be running.
+        steps >> notify().as_teardown()
 
     return sync()
 

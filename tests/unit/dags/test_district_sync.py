@@ -62,6 +62,8 @@ def test_the_chain_goes_one_way(districts: Path, monkeypatch: pytest.MonkeyPatch
         assert after in dag.task_dict[before].downstream_task_ids
     assert set(dag.task_dict) == set(chain)
     assert dag.task_dict["notify"].is_teardown
+    # Also when somebody marks a task that is still to come as failed: notify says the verdict after the last task has ended.
+    assert dag.task_dict["notify"].upstream_task_ids == set(chain) - {"notify"}
 
 
 def test_what_hangs_ends_and_only_a_person_may_take_long(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
