@@ -61,6 +61,7 @@ def _filters(slug: str, here: Directory) -> tuple[Filter, ...]:
         Filter("school", "School", school_names(slug, here)),
         Filter("visibility", "Visibility", VISIBILITIES),
         Filter("state", "State", STATES),
+        Filter("lacks", "Without", {"manager": "A teacher", "member": "A student"}),
     )
 
 

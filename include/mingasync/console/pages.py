@@ -23,6 +23,7 @@ from include.mingasync.console.history import (
     standing_from,
     total,
 )
+from include.mingasync.console.numbers import NIGHTS, numbers_from
 from include.mingasync.console.places import place, places
 from include.mingasync.console.reading import directory
 from include.mingasync.console.rendering import render
@@ -70,6 +71,7 @@ def history(
         size = sum(row["runs"] for row in here.rows("history_size", district=slug))
         rows = here.rows("history", district=slug, limit=RUNS_PER_PAGE, offset=(page - 1) * RUNS_PER_PAGE)
         standings = here.rows("standings", districts=[slug])
+        numbers = here.rows("numbers", district=slug, limit=NIGHTS)
     its_place = place(slug)
     return render(
         request,
@@ -78,6 +80,7 @@ def history(
         standing=standing_from(its_place, standings[0] if standings else None, dt.datetime.now(dt.UTC)),
         runs=[run_from(row) for row in rows],
         columns=list(PEOPLE_SHORT),
+        numbers=numbers_from(numbers),
         startable=_may_act(user, slug),
         page=page,
         pages=max(1, -(-size // RUNS_PER_PAGE)),

@@ -38,6 +38,7 @@ def _filters(slug: str, here: Directory) -> tuple[Filter, ...]:
         Filter("school", "School", school_names(slug, here)),
         Filter("status", "Status", {"active": "Active", "archived": "Archived"}),
         Filter("sync", "In SIS sync", {"on": "Included", "off": "Not included"}),
+        Filter("lacks", "Without", {"class": "A class", "email": "An e-mail", "school": "A school"}),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from include.mingasync.directory.counts import Counts, count_run
+from include.mingasync.directory.counts import Counts, count_lacking, count_run
 from include.mingasync.directory.locking import lock_district
 from include.mingasync.directory.runs import is_undone, newer_run
 from include.mingasync.run import Run
@@ -182,7 +182,9 @@ def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Count
         lock_district(cursor, run.district)
         if run.applies and not is_undone(connection, run_no):
             archive_leavers(cursor, run, run_no)
-        counts = count_run(connection, run_no)
+            counts = count_run(connection, run_no, count_lacking(connection, run.district))
+        else:
+            counts = count_run(connection, run_no)
         cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
     return counts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,6 +15,8 @@ _PEOPLE = (
 )  # fmt: skip
 _LISTS = ("created", "updated", "deactivated", "unchanged")
 _DONE = {"create": "created", "update": "updated", "restore": "restored", "archive": "archived", "deactivate": "deactivated"}
+
+_LACKING = Path(__file__).parent / "sql" / "lacking.sql"
 
 Counts = dict[str, Any]
 
@@ -35,22 +38,31 @@ def count_school(connection: psycopg.Connection[Any], run_no: int, school_id: st
     return counts
 
 
-def count_run(connection: psycopg.Connection[Any], run_no: int) -> Counts:
-    """The counts of a run as its rows say now; what was unchanged is taken from what the load counted."""
+def count_run(connection: psycopg.Connection[Any], run_no: int, lacking: Counts | None = None) -> Counts:
+    """The counts of a run as its rows say now; what was unchanged is taken from what the load counted.
+
+    ``lacking``: as ``count_lacking`` counted it; without it what the run's counts said before stays.
+    """
     counts = empty_counts()
     _count_changes(connection, run_no, counts)
     for severity, number in connection.execute(
         "select severity, count(*) from directory.sync_issues where run_no = %s group by 1", (run_no,)
     ):
         counts["issues"][severity] = number
-    (unchanged,) = connection.execute(
-        "select coalesce(counts -> 'unchanged', '{}') from directory.sync_runs where run_no = %s", (run_no,)
-    ).fetchone() or ({},)
+    unchanged, known = connection.execute(
+        "select coalesce(counts -> 'unchanged', '{}'), counts -> 'lacking' from directory.sync_runs where run_no = %s", (run_no,)
+    ).fetchone() or ({}, None)
     for group, numbers in unchanged.items():
         for name, number in numbers.items():
             counts[group][name]["unchanged"] = number
     counts["unchanged"] = unchanged
-    return counts
+    return counts | ({"lacking": lacking or known} if lacking or known else {})
+
+
+def count_lacking(connection: psycopg.Connection[Any], district: str) -> Counts:
+    """How many people and class lists of a district lack something now; None for what has no meaning without class lists."""
+    (lacking,) = connection.execute(_LACKING.read_bytes(), {"district": district}).fetchone() or ({},)
+    return dict(lacking)
 
 
 def _count_changes(connection: psycopg.Connection[Any], run_no: int, counts: Counts, school_id: str | None = None) -> None:

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from include.mingasync.directory.archive import archive_leavers
 from include.mingasync.directory.copying import copy_table
-from include.mingasync.directory.counts import Counts, count_run
+from include.mingasync.directory.counts import Counts, count_lacking, count_run
 from include.mingasync.directory.locking import lock_district
 from include.mingasync.directory.naming import name_as_here, without_naming
 from include.mingasync.directory.preview import taken_back
@@ -84,11 +84,13 @@ def load(connection: psycopg.Connection[Any], run: Run, run_no: int, settings: S
         _forget_undone_plan(cursor, run_no)
         if run.applies:
             _carry_out(cursor, run, run_no, settings, desired)
+            lacking = count_lacking(connection, run.district)
         else:
             with taken_back(connection, run_no):
                 _carry_out(cursor, run, run_no, settings, desired)
                 archive_leavers(cursor, run, run_no)
-        counts = count_run(connection, run_no)
+                lacking = count_lacking(connection, run.district)
+        counts = count_run(connection, run_no, lacking)
         cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
     return counts
 

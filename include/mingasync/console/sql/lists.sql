@@ -8,6 +8,8 @@ with matching as materialized (
       and (%(school)s::text is null or coalesce(school_id, '~none') = %(school)s)
       and (%(visibility)s::text is null or visibility = %(visibility)s)
       and (%(state)s::text is null or status = %(state)s)
+      and (%(lacks)s::text is null
+           or list_id in (select list_id from directory.lists_lacking where district = %(district)s and lacks = %(lacks)s))
 ), page as (
     select list_id from matching order by name, list_id limit %(limit)s offset %(offset)s
 )

@@ -9,6 +9,8 @@ with matching as not materialized (
       and (%(school)s::text is null or %(school)s = any (school_ids) or %(school)s = '~none' and school_ids = '{}')
       and (%(status)s::text is null or status = %(status)s)
       and (%(sync)s::text is null or include_in_sync = (%(sync)s = 'on'))
+      and (%(lacks)s::text is null
+           or person_id in (select person_id from directory.people_lacking where district = %(district)s and lacks = %(lacks)s))
 )
 select (select count(*) from matching) as size, people.person_id, people.given_name, people.family_name, people.preferred_given_name,
        people.role, people.grades, people.email, people.status, people.include_in_sync, people.source,
