@@ -267,3 +267,23 @@ def test_whom_an_undone_night_had_archived_is_counted_anew(directory: Directory)
     close(directory)
     directory.night(Sis(users=[user("x")]), night=NIGHT + 4 * DAY)
     assert directory.value(status) == "archived"
+
+
+@pytest.mark.parametrize(("absent_nights", "statuses"), [(1, ["archived", "archived"]), (2, ["active", "archived"])])
+def test_whom_one_attempt_brought_back_and_the_next_lacks_leaves_as_anybody_absent(
+    directory: Directory, absent_nights: int, statuses: list[str]
+) -> None:
+    """Two readings of one night are no two nights of absence: docs/decisions/0008-whom-an-attempt-saw.md."""
+    directory.settings = everything_on(**CLASS_LISTS)
+    directory.night(FIRST)
+    directory.night(a_class("x", y=None))
+    close(directory)
+    before = directory.state()
+    directory.settings = everything_on(
+        **CLASS_LISTS, safety={"archive_percent": 100, "archive_minimum": 0, "absent_nights": absent_nights}
+    )
+    attempts(directory, FIRST, a_class("x", y=None))
+    seen = [status_of(directory, "y")]
+    directory.night(a_class("x", y=None), night=NIGHT + 2 * DAY)
+    assert [*seen, status_of(directory, "y")] == statuses
+    assert directory.state() == before
