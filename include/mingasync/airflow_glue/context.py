@@ -35,6 +35,11 @@ def this_district(running: Any = None) -> District:
     return find_district((running or get_current_context())["dag"].dag_id.removeprefix("mingasync_"))
 
 
+def started_by(running: Any = None) -> str:
+    """The name of whoever started the run that is going on; that of the product where nobody did."""
+    return str(getattr((running or get_current_context())["dag_run"], "triggering_user_name", None) or "MingaSync")
+
+
 def this_run(district: District, running: Any = None) -> Run:
     """What the DAG run that is going on means to the product (PRODUCT sections 8 and 10)."""
     dag_run = (running or get_current_context())["dag_run"]
@@ -204,19 +209,30 @@ def forget_contacts(connection: psycopg.Connection[Any], district: str, settings
     return len(changed)
 
 
-def links(district: District, run: Run) -> dict[str, str]:
-    """Where a reader of the mail can look further: the run in Airflow, its pages in the console, its Required Action."""
-    from urllib.parse import quote, urlsplit
-
+def _airflow() -> str:
+    """Where Airflow is, as people reach it."""
     from airflow.configuration import conf
 
-    run_id = quote(run.run_id, safe="")
-    base = (conf.get("api", "base_url", fallback=None) or "http://localhost:8080").rstrip("/")
+    return str(conf.get("api", "base_url", fallback=None) or "http://localhost:8080").rstrip("/")
+
+
+def console() -> str:
+    """Where the console is, as people reach it."""
+    from urllib.parse import urlsplit
+
+    base = _airflow()
     # Airflow shows the console in a frame and mirrors the frame's whole path behind /plugin/rostering.
-    console = f"{base}/plugin/rostering{urlsplit(base).path}/rostering"
+    return f"{base}/plugin/rostering{urlsplit(base).path}/rostering"
+
+
+def links(district: District, run: Run) -> dict[str, str]:
+    """Where a reader of the mail can look further: the run in Airflow, its pages in the console, its Required Action."""
+    from urllib.parse import quote
+
+    run_id, base = quote(run.run_id, safe=""), _airflow()
     return {
         "run": f"{base}/dags/{district.dag_id}/runs/{run_id}",
-        "results": (results := f"{console}/districts/{district.slug}/runs/{run_id}"),
+        "results": (results := f"{console()}/districts/{district.slug}/runs/{run_id}"),
         "decision": f"{results}/decision",
         "required_actions": f"{base}/dags/{district.dag_id}/runs/{run_id}/tasks/approve/required_actions",
     }

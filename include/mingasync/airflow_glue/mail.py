@@ -22,13 +22,20 @@ from include.mingasync.errors import MailRefused
 log = logging.getLogger(__name__)
 
 
-def send_mail(mail: Any, recipients: list[str], *, thread: str | None = None, kind: str = "") -> None:
+def send_mail(
+    mail: Any,
+    recipients: list[str],
+    *,
+    thread: str | None = None,
+    kind: str = "",
+    kept: str = "The sync itself is done; only the mail is missing.",
+) -> None:
     """Send HTML and text parts to the recipients; MailRefused in plain words when the server does not take them.
 
     Mails of one ``thread`` stand together in a reader. Thread and kind make the Message-ID, so that a mail that was
     taken twice, because the answer of the mail server was lost, is one mail to every reader that tells them apart.
     The mail goes to these recipients and nobody else, whatever a reader of headers would make of them; one that the server
-    does not know keeps it from no other.
+    does not know keeps it from no other. ``kept`` says what stands although the mail was not sent.
     """
     odd = [one for one in recipients if valid_address(one) != one]
     if odd or not recipients:
@@ -66,7 +73,7 @@ def send_mail(mail: Any, recipients: list[str], *, thread: str | None = None, ki
     except (OSError, smtplib.SMTPException, AirflowException) as error:
         raise MailRefused(
             f"The mail could not be sent: the mail server did not take it ({type(error).__name__}). "
-            "The sync itself is done; only the mail is missing. Check the Connection smtp_default and the mail server."
+            f"{kept} Check the Connection smtp_default and the mail server."
         ) from None
 
 

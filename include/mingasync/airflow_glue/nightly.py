@@ -378,11 +378,14 @@ def archive() -> dict[str, object]:
 
 def notify() -> str:
     """The run's verdict, written into its row; the district is mailed once when it wants to be."""
+    from include.mingasync.airflow_glue.connection_mails import confirm
     from include.mingasync.airflow_glue.results_mail import mail_results
     from include.mingasync.results.night import read_night
 
     with _opened(closes=True) as (district, run, connection, run_no):
         state = _close(connection, run, run_no)
+        if run.applies and state in ("success", "completed_with_errors"):
+            confirm(connection, district.slug)
         if state != "skipped" and run.send_email:
             mail_results(connection, district, run)
         report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())

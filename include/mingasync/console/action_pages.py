@@ -68,7 +68,7 @@ def undone(request: Request, slug: EditableSlug, run_id: str, user: GetUserDep, 
     if row is None or form.one("action") != "start" or why_not(row, changes):
         return _undo(request, slug, run_id, editable=True, status=409)
     conf = {"district": slug, "run_id": run_id}
-    if begun := starting.undo_that_goes_on(conf):
+    if begun := starting.same_that_goes_on(starting.UNDO, conf):
         return _to_run(request, slug, begun)
     try:
         started = starting.start(request, starting.UNDO, user, conf, form.one("pressed_at"), unpause=form.one("unpause") == "on")

@@ -16,7 +16,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from include.mingasync.console import action_pages, decision_pages, lists_pages, people_pages, settings_pages, why_page
+from include.mingasync.console import (
+    action_pages,
+    connection_pages,
+    decision_pages,
+    lists_pages,
+    people_pages,
+    settings_pages,
+    why_page,
+)
 from include.mingasync.console.access import from_our_own_pages
 from include.mingasync.console.pages import router
 from include.mingasync.console.reading import Unreadable
@@ -41,6 +49,7 @@ app = FastAPI(
     dependencies=[Depends(get_user), Depends(from_our_own_pages)],
 )
 app.include_router(settings_pages.router)
+app.include_router(connection_pages.router)
 app.include_router(lists_pages.router)
 app.include_router(decision_pages.router)
 app.include_router(people_pages.router)

@@ -22,7 +22,10 @@ from include.mingasync.console.reading import Unreadable
 from include.mingasync.errors import MingaSyncError
 
 UNDO = "mingasync_undo"
+CONNECT = "mingasync_connect"
 _GOING = ("queued", "running")
+#: So many of the newest verifications are looked through for one of a district.
+_LOOKED_AT = 200
 
 
 class NotStarted(MingaSyncError):
@@ -65,13 +68,25 @@ def run_of(slug: str, run_id: str) -> tuple[str, str] | None:
     return None
 
 
-def undo_that_goes_on(conf: Mapping[str, Any]) -> str | None:
-    """The undo of the same run that was started already and has not ended."""
+def same_that_goes_on(dag_id: str, conf: Mapping[str, Any]) -> str | None:
+    """The run of a DAG with the same configuration that was started already and has not ended."""
     from airflow.models.dagrun import DagRun
 
     with _metastore() as session:
-        going = session.scalars(select(DagRun).where(DagRun.dag_id == UNDO, DagRun.state.in_(_GOING)).order_by(DagRun.id))
+        going = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.state.in_(_GOING)).order_by(DagRun.id))
         return next((str(run.run_id) for run in going if run.conf == conf), None)
+
+
+def last_verification(slug: str) -> tuple[str, str] | None:
+    """Id and state of the newest run of ``mingasync_connect`` for a district; None where Airflow has none, or does not answer."""
+    from airflow.models.dagrun import DagRun
+
+    try:
+        with _metastore() as session:
+            runs = session.scalars(select(DagRun).where(DagRun.dag_id == CONNECT).order_by(DagRun.id.desc()).limit(_LOOKED_AT))
+            return next(((str(run.run_id), str(run.state)) for run in runs if (run.conf or {}).get("district") == slug), None)
+    except Unreadable:  # the page shows then what the directory has
+        return None
 
 
 def start(request: Request, dag_id: str, user: Any, conf: Mapping[str, Any], pressed_at: str, *, unpause: bool) -> str:

@@ -46,6 +46,8 @@ def _plans(connection: Connection, district: str, before: dt.datetime) -> int:
         cursor.execute(_FORGET_RUNS, {"district": district, "before": before})
         cursor.execute(_FORGET_SETTINGS, {"district": district, "before": before})
         cursor.execute(_FORGET_HANDS, {"district": district, "before": before})
+        cursor.execute(_FORGET_REQUESTS, {"district": district, "before": before})
+        cursor.execute(_FORGET_CHECKS, {"district": district, "before": before})
     # In this order: a run is marked before the first of its rows goes, so that nobody undoes half of it.
     return sum(_rows(connection, district, statement, before) for statement in (_CHANGES, _MOVES, _MOVES_BY_HAND))
 
@@ -87,6 +89,17 @@ _FORGET_SETTINGS: LiteralString = (
 )
 
 _FORGET_HANDS: LiteralString = "delete from directory.hand_changes where district = %(district)s and changed_at < %(before)s"
+
+_FORGET_REQUESTS: LiteralString = """
+delete from directory.connection_requests as request
+where request.district = %(district)s and request.requested_at < %(before)s
+  and not exists (select from directory.connection_steps as step
+                  where step.district = request.district and step.done_at >= %(before)s)
+"""
+
+_FORGET_CHECKS: LiteralString = (
+    "delete from directory.connection_checks where district = %(district)s and checked_at < %(before)s"
+)
 
 _CHANGES: LiteralString = """
 delete from directory.changes where ctid = any (array(

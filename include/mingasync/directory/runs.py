@@ -189,8 +189,9 @@ def every_run(connection: Connection, district: str) -> list[str]:
 
 
 def districts(connection: Connection) -> list[str]:
-    """Every district that ever had a run."""
-    return [row[0] for row in connection.execute("select distinct district from directory.sync_runs order by 1")]
+    """Every district that ever had a run or asked to be connected."""
+    query = "select district from directory.sync_runs union select district from directory.connection_requests order by 1"
+    return [row[0] for row in connection.execute(query)]
 
 
 def going_on(connection: Connection, district: str) -> list[str]:

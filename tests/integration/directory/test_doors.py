@@ -76,6 +76,15 @@ def whole_district(slug: str, directory: Directory, monkeypatch: pytest.MonkeyPa
     directory.do(
         "insert into directory.hand_changes (district, changed_by, action) values (%s, %s, 'rename')", slug, f"{slug}-kim"
     )
+    asked = (slug, f"{slug}-kim")
+    directory.do(
+        "insert into directory.connection_requests (district, district_name, schools, sis_name, contact_name, contact_email, requested_by)"
+        " values (%s, %s, array['all'], 'Skyward', %s, %s, %s)",
+        slug, *[f"{slug}-kim"] * 4,
+    )  # fmt: skip
+    directory.do("insert into directory.connection_steps (district, step, done_by) values (%s, 'requested', %s)", *asked)
+    directory.do("insert into directory.connection_mails (district, kind, problem) values (%s, 'support', %s)", *asked)
+    directory.do("insert into directory.connection_checks (district, run_id, checked_by) values (%s, 'one', %s)", *asked)
     return {"person": ids[f"{slug}-a"], "other": ids[f"{slug}-b"], "teacher": ids[f"{slug}-t"], "list": group, "run_no": run_no}
 
 
@@ -202,6 +211,7 @@ def test_nobody_has_more_than_the_groups_and_they_only_read_relations(directory:
     }
     assert {relation for role, _, relation in rows if role == "mingasync_app"} == {"list_members"}
     assert not {"mails", "settings_history", "hand_changes", "schema_version"} & {relation for _, _, relation in rows}
+    assert not [relation for _, _, relation in rows if relation.startswith("connection_")]
 
 
 def test_rights_are_asked_once_for_a_query_and_not_for_each_row(directory: Directory, app: App) -> None:
@@ -224,7 +234,8 @@ def test_rights_are_asked_once_for_a_query_and_not_for_each_row(directory: Direc
 def test_an_application_reads_its_own_district_only(directory: Directory, app: App) -> None:
     filled = {name for name in relations(directory.connection) if "elm" in as_text(directory.connection, name)}
     assert filled >= {"people", "user_lists", "list_members", "sync_runs", "sync_changes", "sync_issues", "field_pins", "relink_proposals",
-                      "schools", "terms", "mails", "settings_history", "hand_changes", "issue_trend", "absences", "approvals"}  # fmt: skip
+                      "schools", "terms", "mails", "settings_history", "hand_changes", "issue_trend", "absences", "approvals",
+                      "connection_requests", "connection_steps", "connection_mails", "connection_checks"}  # fmt: skip
     for relation in relations(directory.connection):
         assert "elm" not in as_text(app, relation), relation
     own = "select count(*), min(district), max(district) from directory."

@@ -80,6 +80,20 @@ def test_each_kind_of_row_goes_in_its_time(directory: Directory, monkeypatch: py
             "insert into directory.hand_changes (district, changed_at, changed_by, action) values (%s, %s, %s, 'set_visibility')",
             DISTRICT, now() - dt.timedelta(days=at), f"Ada {at}",
         )  # fmt: skip
+    for slug, at in ((DISTRICT, 110), ("late", 1)):
+        asked = (slug, f"Bo {at}", now() - dt.timedelta(days=at))
+        directory.do(
+            "insert into directory.connection_requests (district, requested_by, requested_at, district_name, schools, sis_name,"
+            " contact_name, contact_email) values (%s, %s, %s, 'Oak', array['all'], 'Skyward', 'Bo', 'bo@example.org')",
+            *asked,
+        )
+        directory.do(
+            "insert into directory.connection_steps (district, done_by, done_at, step) values (%s, %s, %s, 'requested')", *asked
+        )
+        directory.do(
+            "insert into directory.connection_checks (district, checked_by, checked_at, run_id) values (%s, %s, %s, 'one')",
+            *asked,
+        )
     state = directory.state()
     counts = directory.rows("select run_no, counts from directory.sync_runs order by 1")
     removed = remove_old_rows(directory.connection, DISTRICT, DAYS, now())
@@ -88,6 +102,10 @@ def test_each_kind_of_row_goes_in_its_time(directory: Directory, monkeypatch: py
     assert left(directory, "sync_issues") == {third, fourth}
     assert left(directory, "mails") == {fourth}
     assert directory.rows("select changed_by from directory.hand_changes") == [("Ada 1",)]
+    remove_old_rows(directory.connection, "late", DAYS, now())
+    assert directory.rows("select requested_by from directory.connection_requests") == [("Bo 1",)]
+    assert directory.rows("select done_by from directory.connection_steps") == [("Bo 1",)]
+    assert directory.rows("select checked_by from directory.connection_checks") == [("Bo 1",)]
     # The history and what the directory holds are as they were.
     assert directory.state() == state
     assert directory.rows("select run_no, counts from directory.sync_runs order by 1") == counts

@@ -1,0 +1,2 @@
+select step, done_at, done_by from directory.connection_steps
+where district = %(district)s
