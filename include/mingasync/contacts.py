@@ -60,6 +60,12 @@ class Contacts:
         kept = proof.contacts or {"": bool(proof.parents)}
         return any(self.wants(school) and not kept.get(school, kept[""]) for school in {"", *kept, *self.schools})
 
+    def are_left_out_of(self, snapshot: Snapshot) -> bool:
+        """Whether a snapshot was read while contacts that are wanted now were not, so that it says nothing of them."""
+        proof = snapshot.proof("users")
+        is_told = proof is not None and (proof.contacts is not None or proof.parents is False)
+        return is_told and self.want_more_than(snapshot)
+
     def allow_less_than(self, proof: Proof) -> bool:
         """Whether what a proof speaks of may hold contacts that are not wanted."""
         if proof.parents is False:

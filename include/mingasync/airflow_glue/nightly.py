@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 from airflow.sdk.exceptions import AirflowSkipException
@@ -282,7 +283,7 @@ def load() -> dict[str, object]:
     from include.mingasync.directory.desired import desired_from
     from include.mingasync.directory.load import load as load_plan
 
-    with _opened() as (_, run, connection, run_no):
+    with _opened() as (district, run, connection, run_no):
         snapshot, settings = context.snapshot_of(run), runs.stored_settings(connection, run_no)
         if snapshot.read_json("derived_with") != settings.model_dump(mode="json", by_alias=True):
             raise SnapshotUnusable(
@@ -296,6 +297,7 @@ def load() -> dict[str, object]:
             run_no,
             accept_smaller=context.accepts_smaller(),
             accept_district=context.accepted_district(),
+            read_on=snapshot.taken_at.astimezone(ZoneInfo(district.timezone)).date(),
         )
         try:
             counts = load_plan(connection, run, run_no, settings, desired)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,13 @@ def desired_from(
     *,
     accept_smaller: bool = False,
     accept_district: str | None = None,
+    read_on: dt.date | None = None,
 ) -> Desired:
     """The staging tables of a derived snapshot, and why which of its collections proves nothing to be gone.
 
     ``accept_smaller``: a person says that the smaller numbers are right, such as after a school closed. ``accept_district``: the
-    org that a person says is the district now. Raises CriticalData for another district's snapshot.
+    org that a person says is the district now. ``read_on``: the local date on which the snapshot was read. Raises CriticalData
+    for another district's snapshot.
     """
     refuse_another_district(connection, district, run_no, snapshot, accept_district)
     derived = snapshot.read_json("derived")
@@ -55,6 +58,7 @@ def desired_from(
         unproven=unproven,
         contacts_rest=derived["contacts_rest"],
         only_changes=snapshot.has_only_changes(),
+        read_on=read_on,
         identity=identity_of(snapshot.frame("orgs")).as_json(),
         collections={
             name: {

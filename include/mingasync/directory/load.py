@@ -59,6 +59,8 @@ class Desired:
     #: parents' contacts are wanted and not one came: they stay as they are
     contacts_rest: bool = False
     only_changes: bool = False
+    #: the local date on which it was read; none: the run's night. A night that is read later meets the SIS of that day
+    read_on: dt.date | None = None
     #: whose it is, see quality/whose.py
     identity: Mapping[str, Any] | None = None
     collections: Mapping[str, Any] = field(default_factory=dict)
@@ -224,13 +226,14 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
         )
     }
     rests, frozen_terms = resting_kinds(desired.unproven), {*desired.lost_terms, *desired.resting_terms}
+    # Data of a quiet day are those of the rollover, whichever night they are read for.
+    days = {run.night, desired.read_on or run.night}
     rules: list[tuple[Any, ...]] = []
     kinds: list[tuple[Any, ...]] = []
     for school in sorted(schools):
         own = settings.for_school(school or None)
-        quiet = own.quiet_on(run.night)
-        paused = settings.pauses(school or None, run.night)
-        adds_only = quiet is not None and quiet.mode == "additions_only"
+        paused = any(settings.pauses(school or None, day) for day in days)
+        adds_only = any((quiet := own.quiet_on(day)) is not None and quiet.mode == "additions_only" for day in days)
         for role in ROLES:
             toggles = getattr(own.roles, role)
             contact = own.include_primary_parent_contact

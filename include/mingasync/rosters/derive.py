@@ -60,6 +60,7 @@ DERIVED: dict[str, pa.Schema] = {
         owner_n=pa.int32(),
         parts=_TEXTS,
         teacher_n=pa.int32(),
+        keeps_grades=pa.bool_(),
     ),
     "members": _schema(k=pa.int32(), n=pa.int32(), manager=pa.bool_()),
     "unlisted": _schema("source_id", "reason"),
@@ -127,8 +128,8 @@ def derive(
             "unknown_schools": sorted(carried.unknown.get("orgs", ())),
             "shared_schools": sorted(_active_schools(rosters.orgs)["sourced_id"]) + sorted(carried.unknown.get("orgs", ())),
             "needed": needed(settings, rosters.classes, rosters.courses),
-            # Without a single parent nobody's contact is known, and so none is gone.
-            "contacts_rest": contacts.any and not any_parent(frames["users"]),
+            # Without a single parent nobody's contact is known, and none is gone; nor is one that was not wanted at the reading.
+            "contacts_rest": contacts.any and (not any_parent(frames["users"]) or contacts.are_left_out_of(snapshot)),
             "carried": sorted(carried.rows),
             "unknown": {name: sorted(ids) for name, ids in carried.unknown.items()},
         },

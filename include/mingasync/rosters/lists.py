@@ -17,7 +17,7 @@ from include.mingasync.rosters.people import People, _lists
 from include.mingasync.rosters.unread import unread
 from include.mingasync.settings import SchoolSettings, Settings
 
-LIST_COLUMNS = ("k", "kind", "school_id", "source_id", "name", "term_ids", "grades", "public", "owner_n", *NAMING)
+LIST_COLUMNS = ("k", "kind", "school_id", "source_id", "name", "term_ids", "grades", "public", "owner_n", "keeps_grades", *NAMING)
 _NEVER = pd.Timestamp("2200-01-01")
 _ROLE_TITLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", "admin": "Admins"}
 
@@ -26,7 +26,8 @@ _ROLE_TITLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", 
 class Lists:
     """What the user lists ought to be.
 
-    ``lists``: LIST_COLUMNS, ``k`` numbers them from 0, ``owner_n`` (of People.present) is whose a teacher's list is.
+    ``lists``: LIST_COLUMNS, ``k`` numbers them from 0, ``owner_n`` (of People.present) is whose a teacher's list is, and of
+    one that ``keeps_grades`` nobody can say tonight which they are.
     ``members``: k, n (of People.present), manager. ``unlisted``: every other class of the snapshot with the reason it has no
     list. ``kept``: memberships that rest on a record set aside and so are neither proven nor disproven: class_id (a class, null
     user_id: all of it), user_id. ``unread``: the same list by list, as k, n, manager. ``lost_terms``: selected terms that the SIS
@@ -117,6 +118,11 @@ def _described(rosters: Rosters) -> pd.DataFrame:
     classes["grade_codes"] = [
         sorted({grade_code(str(grade)) for grade in own if grade and str(grade).strip()})
         for own in _or_borrowed(classes["grades"], courses["grades"], at)
+    ]
+    # A course that did not come says nothing: what it lent a class before holds on.
+    classes["grades_open"] = [
+        bool(named) and place < 0 and not own
+        for named, place, own in zip(classes["course_id"].notna(), at, classes["grade_codes"], strict=True)
     ]
     subjects = _or_borrowed(classes["subjects"], courses["subjects"], at)
     codes = _or_borrowed(classes["subject_codes"], courses["subject_codes"], at)
@@ -272,6 +278,7 @@ def _frame(kind: str, schools: pd.Series, sources: pd.Series, names: pd.Series) 
     frame["owner_n"] = frame["teacher_n"] = pd.array([pd.NA] * len(frame), dtype="Int32")
     frame["title"] = pd.array([pd.NA] * len(frame), dtype="string")
     frame["parts"] = [[] for _ in range(len(frame))]
+    frame["keeps_grades"] = False
     return frame
 
 
@@ -314,6 +321,7 @@ def _class_lists(
     _named_of(lists, chosen["title"], parts_of_name, teacher_n.fillna(-1).to_numpy(dtype="int32"))
     lists["term_ids"] = list(chosen["term_ids"])
     lists["grades"] = list(chosen["grade_codes"])
+    lists["keeps_grades"] = chosen["grades_open"].astype(bool).to_numpy()
     k_of = np.full(len(classes), -1)
     k_of[np.flatnonzero(selected)] = np.arange(len(chosen))
     parts = []

@@ -46,3 +46,15 @@ def test_a_contact_stays_while_the_record_leaves_open_at_which_school_somebody_i
     # At the reading, nobody's school wanted the contact of a record that names no school.
     tasks.night(Sis(users=[bo | {"org_ids": [], "agent_ids": []}, other, guardian("p")], orgs=TWO))
     assert tasks.directory.rows(CONTACT) == [("p@example.org",)]
+
+
+def test_a_replay_of_what_was_read_without_a_contact_takes_none_away(tasks: Tasks) -> None:
+    """A night failed while the contacts of a school were off; they are wanted again when its snapshot is replayed."""
+    tasks.directory.settings = everything_on(include_primary_parent_contact=True)
+    bo, other = user("b", schools=["S2"], agent_ids=["p"], **BO), user("c", agent_ids=["p"])
+    tasks.night(Sis(users=[bo, other, guardian("p")], orgs=TWO))
+    read_without = {"users": {"parents": True, "contacts": {"": True, "S2": False}}}
+    tasks.night(Sis(users=[bo | {"agent_ids": []}, other, guardian("p")], orgs=TWO), proofs=read_without, kind="backfill")
+    assert tasks.directory.rows(CONTACT) == [("p@example.org",)]
+    tasks.night(Sis(users=[bo | {"agent_ids": []}, other, guardian("p")], orgs=TWO))
+    assert tasks.directory.rows(CONTACT) == [(None,)]

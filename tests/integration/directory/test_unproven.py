@@ -218,6 +218,23 @@ def test_what_is_not_needed_is_not_missed(tasks: Tasks) -> None:
     assert (told.state, archived(tasks), told.rules()) == ("success", 1, [])
 
 
+def test_grades_that_a_course_lent_rest_while_it_does_not_come(tasks: Tasks) -> None:
+    """Where every class has its own title nothing else needs a course, and the night is proven without them."""
+    sis = oak()
+    for one in sis.classes:
+        one |= {"title": f"Title {one['sourced_id']}", "subjects": ["Math"]}
+    tasks.directory.settings = every_list("T1", "T2")
+    assert tasks.night(sis).state == "success"
+    lists = "select name, grades from directory.user_lists where kind = 'class' and source_id = 'A'"
+    assert tasks.directory.rows(lists) == [("Title A", ["09"])]
+    before = tasks.directory.state()
+    assert tasks.night(sis, proofs={"courses": {"state": "absent", "reason": "not shared (status 403)"}}).state == "success"
+    assert tasks.directory.state() == before
+    sis.courses[0]["grades"] = ["10"]
+    tasks.night(sis)
+    assert tasks.directory.rows(lists) == [("Title A", ["10"])]
+
+
 def test_courses_that_never_came_are_missed_only_where_a_class_needs_one(tasks: Tasks) -> None:
     tasks.directory.settings = everything_on(class_lists={"enabled": True, "terms": ["T1"]})
     own = oak()

@@ -15,7 +15,7 @@ create temp table s_waiting (sourced_id text, reason text, role text, school_id 
 create temp table s_set_aside (resource text, sourced_id text) on commit drop;
 create temp table s_lists (
     k integer, kind text, school_id text, source_id text, name text, term_ids text[], grades text[], public boolean,
-    owner_n integer
+    owner_n integer, keeps_grades boolean
 ) on commit drop;
 -- A row per list and role, with the ids of the people who ought to be there.
 create temp table s_rolls (k integer, manager boolean, people integer[]) on commit drop;

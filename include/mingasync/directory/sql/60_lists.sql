@@ -133,7 +133,7 @@ cross join lateral (select
     -- A name given by hand stays.
     case when u.name is not distinct from u.synced_name then l.name else u.name end as name, l.name as synced_name,
     case when l.kind = 'teacher' then l.source_id else u.source_id end as source_id,
-    l.school_id as new_school_id, l.term_ids, l.grades, 'active' as status
+    l.school_id as new_school_id, l.term_ids, case when l.keeps_grades then u.grades else l.grades end as grades, 'active' as status
 ) as w
 where m.leads and not m.is_new and not m.frozen
   and (w.name, w.synced_name, w.source_id, w.new_school_id, w.term_ids, w.grades, w.status)
