@@ -39,6 +39,10 @@ test: $(VENV)/.dev $(VENV)/.browser ## run every test, a process per core; ARGS=
 simulate: $(VENV)/.dev ## play the lives of districts by seed, and look whether everything holds; SEEDS=0:20 plays twenty
 	@$(PYTHON) -m tests.simulation --seeds $(or $(SEEDS),0:2000)
 
+.PHONY: year
+year: $(VENV)/.dev ## play one school year night by night, and write docs/school-year.md (minutes)
+	@$(PYTHON) -m tests.simulation.year
+
 .PHONY: planted
 planted: $(VENV)/.dev ## put faults into copies of the product, one at a time, and see that the simulation finds each (an hour)
 	@$(PYTHON) -m tests.simulation.planting $(ARGS)

@@ -21,7 +21,18 @@ from tests.simulation.world import Human, Record
 ROLE = {
     "student": "student", "teacher": "teacher", "aide": "staff", "administrator": "admin", "principal": "admin",
 }  # fmt: skip
-GRADE = {"09": "09", "9": "09", "10": "10", "11": "11", "Grade 11": "11", "kindergarten": "KG"}
+GRADE = {
+    "06": "06",
+    "07": "07",
+    "08": "08",
+    "12": "12",
+    "09": "09",
+    "9": "09",
+    "10": "10",
+    "11": "11",
+    "Grade 11": "11",
+    "kindergarten": "KG",
+}
 _DEFAULTS: dict[str, Any] = {
     "automatic_rostering": False,
     "roles": {role: {"roster": False, "auto_update": False, "archive": False} for role in ("student", "teacher", "staff", "admin")},
@@ -83,10 +94,15 @@ class Model:
     #: the pulls that were loaded before, oldest first
     earlier: list[Sis] = field(default_factory=list)
 
+    #: the settings of each school that was asked for
+    _of: dict[str | None, dict[str, Any]] = field(default_factory=dict)
+
     def of(self, school: str | None) -> dict[str, Any]:
         """The settings of a school."""
-        full = merged(_DEFAULTS, self.settings)
-        return merged(full, full["schools"].get(school or "", {}))
+        if school not in self._of:
+            full = merged(_DEFAULTS, self.settings)
+            self._of[school] = merged(full, full["schools"].get(school or "", {}))
+        return self._of[school]
 
     def is_quiet(self, school: str | None) -> bool:
         """Whether the night only adds, at a school."""
@@ -347,17 +363,25 @@ class Model:
     def rolls(self, class_id: str) -> Iterable[tuple[int, bool]]:
         """Who is in a class and who teaches it, by the human's number; only those whose enrollment has no dates."""
         given = {human.given: human.number for human in self.humans}
-        for row in self.sis.enrollments:
-            if row["class_id"] == class_id and row["status"] == "active" and not row["begin_date"] and not row["end_date"]:
+        for row in self._enrolled.get(class_id, ()):
+            if row["status"] == "active" and not row["begin_date"] and not row["end_date"]:
                 yield given[self._sent[row["user_id"]]], row["role"] == "teacher"
 
-    def is_dated(self, class_id: str, number: int) -> bool:
-        """Whether some enrollment of theirs in a class begins or ends on a day of its own."""
-        ids = {record.sourced_id for record in self.humans[number].records}
-        return any(
-            row["class_id"] == class_id and row["user_id"] in ids and (row["begin_date"] or row["end_date"])
-            for row in self.sis.enrollments
-        )
+    def dated(self, class_id: str) -> set[int]:
+        """Whose enrollment in a class, or some of them, begins or ends on a day of its own, by the human's number."""
+        owners = {record.sourced_id: human.number for human in self.humans for record in human.records}
+        return {
+            owners[row["user_id"]] for row in self._enrolled.get(class_id, ())
+            if (row["begin_date"] or row["end_date"]) and row["user_id"] in owners
+        }  # fmt: skip
+
+    @cached_property
+    def _enrolled(self) -> dict[str, list[Row]]:
+        """The enrollments of each class."""
+        found: dict[str, list[Row]] = {}
+        for row in self.sis.enrollments:
+            found.setdefault(row["class_id"], []).append(row)
+        return found
 
 
 def _schools(records: Iterable[Record]) -> tuple[str, ...]:

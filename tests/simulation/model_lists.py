@@ -46,7 +46,7 @@ def _of_class(model: Model, row: Row) -> Roster:
         if manages and model.humans[number].role == "student":
             continue
         (made.managers if manages else made.members).add(number)
-    made.unsaid = {one.number for one in model.humans if model.is_dated(row["sourced_id"], one.number)}
+    made.unsaid = model.dated(row["sourced_id"])
     return made
 
 

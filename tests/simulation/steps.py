@@ -29,7 +29,7 @@ class Step:
 #: How often each step is drawn, beside the others.
 WEIGHTS: Mapping[str, int] = {
     # nights of every kind
-    "night": 24, "bad_night": 7, "killed_night": 4, "preview": 4, "two_runs": 3, "days": 4,
+    "night": 24, "bad_night": 7, "killed_night": 4, "preview": 4, "two_runs": 5, "days": 4,
     # what Airflow or an operator may do at any later time
     "clear": 5, "backfill": 3, "undo": 6, "restore_dump": 1,
     # what happens in the schools
