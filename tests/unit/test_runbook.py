@@ -14,6 +14,7 @@ ROWS = {found[1]: found[3] for found in _ROW.finditer((ROOT / "docs" / "runbook.
 
 _GLUE, _DIRECTORY, _ONEROSTER = "integration/airflow_glue", "integration/directory", "integration/oneroster"
 _RUNBOOK, _CLEARING = f"{_GLUE}/test_runbook.py", f"{_GLUE}/test_clearing.py"
+_CONNECTION = "integration/console/test_connection.py"
 _ACCESS = f"{_ONEROSTER}/test_access.py::test_what_is_wrong_is_told_and_its_cure_cures"
 #: The first words of each line, and the test that does what the line says and looks at the state after it.
 CARRIED_OUT = {
@@ -50,6 +51,8 @@ CARRIED_OUT = {
     "*its task validate": f"{_CLEARING}::test_what_validate_did_not_find_usable_is_not_loaded_though_it_is_marked_as_success",
     "*made with other settings": f"{_CLEARING}::test_lists_made_with_other_settings_are_not_loaded",
     "*was ended in Airflow": "e2e/test_ended_outside.py::test_a_run_whose_last_task_was_lost_is_closed_by_the_watchdog",
+    "Connection: a mail": f"{_CONNECTION}::test_a_mail_server_that_is_down_loses_nothing_and_the_mails_are_sent_by_a_button",
+    "Connection: *The last verification": f"{_CONNECTION}::test_a_verification_that_left_no_result_is_told",
     "state `skipped`": f"{_CLEARING}::test_a_night_skipped_with_rostering_off_runs_once_it_is_on",
     "every task fails": f"{_RUNBOOK}::test_a_directory_that_was_away_is_loaded_once_the_failed_tasks_are_cleared",
     "`notify` failed": "e2e/test_mail_down.py::test_the_night_is_done_and_its_mail_comes_once",

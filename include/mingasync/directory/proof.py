@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pandas as pd
 import psycopg
 
 from include.mingasync.errors import CriticalData
 from include.mingasync.quality.whose import Identity, another_district, identity_of, is_right
 from include.mingasync.snapshot import Snapshot
+
+#: Of fewer people all may have left in one night.
+FEW_PEOPLE = 10
+_KEYS = ("sourced_id", "identifier", "email", "username")
+_PEOPLE = """
+select lower(family_name), array(select lower(one) from unnest(sourced_ids) as one), array_remove(array[lower(identifier)], null),
+       array_remove(array[lower(email)], null), array_remove(array[lower(username)], null)
+from directory.people where district = %s and status = 'active' and include_in_sync and cardinality(sourced_ids) > 0
+"""
 
 
 def last_complete_sizes(connection: psycopg.Connection[Any], district: str, but: int | None) -> dict[str, int]:
@@ -50,12 +61,47 @@ def whose(connection: psycopg.Connection[Any], district: str, but: int, snapshot
     orgs = snapshot.frame("orgs", ["sourced_id", "name", "type"])
     tonight, known = identity_of(orgs), _known_identity(connection, district, but, snapshot.taken_at)
     ids = {*orgs["sourced_id"].dropna(), *snapshot.unreadable("orgs")["sourced_id"]}
-    why = another_district(tonight, known, ids)
+    why = another_district(tonight, known, ids) or _other_people(connection, district, snapshot)
     if why is None or not accepted:
         return why
     if is_right(tonight, accepted):
         return None
     return f"{why} {accepted}, which this run accepts, is not among its district orgs or schools."
+
+
+def _other_people(connection: psycopg.Connection[Any], district: str, snapshot: Snapshot) -> str | None:
+    """Why the people seem to be another district's: not one whom the directory has from the SIS came with their family name,
+    under whichever of their keys. A key alone says little: two districts count their users from 1."""
+    proof = snapshot.proof("users")
+    if proof is None or proof.state not in ("complete", "changes") or not proof.rows:
+        return None  # what came in part, or not at all, is told as that
+    users = snapshot.frame("users", ["family_name", *_KEYS])
+    unread, number = {one.lower() for one in snapshot.unreadable("users")["sourced_id"]}, 0
+    with connection.transaction(), connection.cursor("known_people") as cursor:
+        cursor.execute(_PEOPLE, (district,))
+        # Some of the first few are found on any night but another district's.
+        while rows := cursor.fetchmany(500):
+            if unread.intersection(one for _, ids, *_ in rows for one in ids) or _any_among(users, rows):
+                return None
+            number += len(rows)
+    if number < FEW_PEOPLE:
+        return None
+    return (
+        f"These seem to be the people of another district: of {number} people who are here from the SIS none is among its "
+        f"{proof.rows} users, by family name with sourcedId, identifier, e-mail or username."
+    )
+
+
+def _any_among(users: pd.DataFrame, rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether one of some people is among the users, by family name and a key, whatever the case."""
+    named = {f"{one}|{family}" for family, *keys in rows for own in keys for one in own}
+    for name in _KEYS:
+        texts = users[name].astype("string").str.lower()
+        likely = texts.isin({one.rsplit("|", 1)[0] for one in named})
+        found = texts[likely].str.cat(users.loc[likely, "family_name"].astype("string").str.strip().str.lower(), sep="|")
+        if found.isin(named).any():
+            return True
+    return False
 
 
 def refuse_another_district(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from include.mingasync.directory.proof import FEW_PEOPLE
 from tests.integration.directory.tasks import Tasks, Told, every_list, oak
 from tests.integration.directory.world import Sis, klass, school, user
 
@@ -147,3 +148,41 @@ def test_a_replay_of_an_older_night_is_held_to_the_night_before_it(tasks: Tasks)
     tasks.night(oak(), run_id="first")
     wrong = tasks.night(valley(), run_id="wrong")
     assert stopped(tasks.night(valley(), run_id="wrong", kind="backfill")) == stopped(wrong)
+
+
+def strangers(sis: Sis, *, renumber: bool = False, rename: bool = False) -> Sis:
+    """The same orgs and classes with other people; or with the same people under new sourcedIds, or other names."""
+    for number, one in enumerate(sis.users):
+        old = one["sourced_id"]
+        if not renumber and not rename:
+            one |= {"username": f"x{number}", "identifier": f"x{number}", "email": f"x{number}@example.org", "org_ids": ["V1"]}
+        if not rename:
+            one["sourced_id"] = f"new-{old}"
+        if not renumber:
+            one |= {"family_name": f"Other{number}", "given_name": f"Else{number}"}
+        for roll in sis.enrollments:
+            roll["user_id"] = one["sourced_id"] if roll["user_id"] == old else roll["user_id"]
+    return sis
+
+
+@pytest.mark.parametrize("rename", [False, True], ids=["at orgs that are not listed", "under the very ids of ours"])
+def test_our_orgs_with_none_of_our_people_stop_the_night(tasks: Tasks, rename: bool) -> None:
+    before = settled(tasks)
+    assert tasks.directory.value("select count(*) from directory.people where status = 'active'") >= FEW_PEOPLE
+    for conf in ({}, {"accept_smaller": True}):
+        assert "the people of another district" in stopped(tasks.night(strangers(oak(), rename=rename), conf=conf))
+        assert tasks.directory.state() == before
+    # Carried out, the cure lets them in.
+    told = tasks.night(strangers(oak(), rename=rename), conf={"accept_district": "D1", "accept_smaller": True})
+    assert told.state in ("success", "completed_with_errors")
+
+
+@pytest.mark.parametrize("left", ["all renumbered", "one is left", "one cannot be read"])
+def test_the_same_people_go_on_however_few_are_left_or_renumbered(tasks: Tasks, left: str) -> None:
+    settled(tasks)
+    ours, sis, unreadable = oak(), strangers(oak(), renumber=left == "all renumbered"), []
+    if left == "one is left":
+        sis.users.append(ours.users[-1])
+    elif left == "one cannot be read":
+        unreadable = [("users", ours.users[0]["sourced_id"])]
+    assert "orgs.other_district" not in tasks.night(sis, unreadable=unreadable).rules("critical")
