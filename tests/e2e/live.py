@@ -102,10 +102,10 @@ class Live:
 
     def restore(self) -> None:
         """Nothing runs, the SIS and the mail server behave, the directory is as it was kept."""
+        self.api.unpause(DAG_ID)  # a paused DAG ends none of its runs
         for run in self.api._call("GET", f"dags/{DAG_ID}/dagRuns?state=queued&state=running&limit=100")["dag_runs"]:
             self.api._call("PATCH", f"dags/{DAG_ID}/dagRuns/{run['dag_run_id']}", {"state": "failed"})
         self.until(lambda: not self.api.unfinished_runs(DAG_ID) and not self._busy())
-        self.api.unpause(DAG_ID)
         self.faults()
         self.mail_server_refuses(False)
         self._copy_database(_KEPT, "roster")

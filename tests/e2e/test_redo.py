@@ -58,14 +58,16 @@ class Nights:
     def run_of(self, night: dt.date) -> str:
         """The id of the night's run."""
         runs = self.api._call("GET", f"dags/{DAG_ID}/dagRuns?limit=100")["dag_runs"]
-        at = dt.datetime.combine(night, dt.time(2), ZONE).astimezone(dt.UTC)
-        return str(
-            next(r["dag_run_id"] for r in runs if r["logical_date"] and dt.datetime.fromisoformat(r["logical_date"]) == at)
-        )
+        nights = {_night_of(run["logical_date"]): run["dag_run_id"] for run in runs if run["logical_date"]}
+        return str(nights[night])
 
     def history(self, run_id: str) -> tuple[Any, ...]:
         """Kind, state and time of the snapshot of a run."""
         return self.live.rows("select kind, state, snapshot_at from directory.sync_runs where run_id = %s", run_id)[0]
+
+
+def _night_of(logical_date: str) -> dt.date:
+    return dt.datetime.fromisoformat(logical_date).astimezone(ZONE).date()
 
 
 @pytest.fixture
