@@ -233,7 +233,9 @@ def validate() -> dict[str, int]:
             previous_rows=sizes,
             known_until=runs.known_until(connection, run.district),
             standing=standing_of(snapshot, frames, sizes, settings, accept_smaller=context.accepts_smaller()),
-            another_district=whose(connection, run.district, run_no, snapshot, context.accepted_district()),
+            another_district=whose(
+                connection, run.district, run_no, snapshot, accepted=context.accepted_district(), rostered=district.schools
+            ),
         )
         # What was found critical is no base for a plan, whatever state this task is given by hand.
         snapshot.write_json("validated", {"is_usable": not findings.critical})
@@ -297,6 +299,7 @@ def load() -> dict[str, object]:
             run_no,
             accept_smaller=context.accepts_smaller(),
             accept_district=context.accepted_district(),
+            rostered=district.schools,
             read_on=snapshot.taken_at.astimezone(ZoneInfo(district.timezone)).date(),
         )
         try:
@@ -386,10 +389,13 @@ def notify() -> str:
 
     with _opened(closes=True) as (district, run, connection, run_no):
         state = _close(connection, run, run_no)
-        if run.applies and state in ("success", "completed_with_errors"):
-            confirm(connection, district.slug)
-        if state != "skipped" and run.send_email:
-            mail_results(connection, district, run)
+        try:
+            if state != "skipped" and run.send_email:
+                mail_results(connection, district, run)
+        finally:
+            # After the results, which it may not keep from anybody.
+            if run.applies and state in ("success", "completed_with_errors"):
+                confirm(connection, district.slug)
         report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
         return state
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -26,15 +27,16 @@ def desired_from(
     *,
     accept_smaller: bool = False,
     accept_district: str | None = None,
+    rostered: Sequence[str] = (),
     read_on: dt.date | None = None,
 ) -> Desired:
     """The staging tables of a derived snapshot, and why which of its collections proves nothing to be gone.
 
     ``accept_smaller``: a person says that the smaller numbers are right, such as after a school closed. ``accept_district``: the
-    org that a person says is the district now. ``read_on``: the local date on which the snapshot was read. Raises CriticalData
-    for another district's snapshot.
+    org that a person says is the district now. ``rostered``: the schools that the district's file names, none for all.
+    ``read_on``: the local date on which the snapshot was read. Raises CriticalData for another district's snapshot.
     """
-    refuse_another_district(connection, district, run_no, snapshot, accept_district)
+    refuse_another_district(connection, district, run_no, snapshot, accepted=accept_district, rostered=rostered)
     derived = snapshot.read_json("derived")
     shared, sizes = set(derived["shared_schools"]), sizes_in(snapshot)
     unproven = unproven_collections(
@@ -59,7 +61,7 @@ def desired_from(
         contacts_rest=derived["contacts_rest"],
         only_changes=snapshot.has_only_changes(),
         read_on=read_on,
-        identity=identity_of(snapshot.frame("orgs")).as_json(),
+        identity=identity_of(snapshot.frame("orgs"), rostered).as_json(),
         collections={
             name: {
                 "rows": proof.rows,

@@ -11,7 +11,7 @@ import pandas as pd
 import psycopg
 
 from include.mingasync.errors import CriticalData
-from include.mingasync.quality.whose import Identity, another_district, identity_of, is_right
+from include.mingasync.quality.whose import Identity, OtherDistrict, another_district, answers_of, identity_of
 from include.mingasync.snapshot import Snapshot
 
 #: Of fewer people all may have left in one night.
@@ -53,23 +53,35 @@ def known_schools(connection: psycopg.Connection[Any], district: str) -> list[st
     return [row[0] for row in rows]
 
 
-def whose(connection: psycopg.Connection[Any], district: str, but: int, snapshot: Snapshot, accepted: str | None) -> str | None:
+def whose(
+    connection: psycopg.Connection[Any],
+    district: str,
+    but: int,
+    snapshot: Snapshot,
+    *,
+    accepted: str | None,
+    rostered: Sequence[str] = (),
+) -> OtherDistrict | None:
     """Why the snapshot seems to be another district's than that of the night loaded before it; None when it does not.
 
-    ``accepted``: the org of which a person says with the run that it is the district now.
+    ``accepted``: the org of which a person says with the run that it is the district now. ``rostered``: the schools that the
+    district's file names, none for all.
     """
-    orgs = snapshot.frame("orgs", ["sourced_id", "name", "type"])
-    tonight, known = identity_of(orgs), _known_identity(connection, district, but, snapshot.taken_at)
+    orgs = snapshot.frame("orgs", ["sourced_id", "name", "type", "parent_id"])
     ids = {*orgs["sourced_id"].dropna(), *snapshot.unreadable("orgs")["sourced_id"]}
-    why = another_district(tonight, known, ids) or _other_people(connection, district, snapshot)
-    if why is None or not accepted:
-        return why
-    if is_right(tonight, accepted):
+    known = _known_identity(connection, district, but, snapshot.taken_at)
+    other = another_district(orgs, known, ids, rostered) or _other_people(connection, district, snapshot, orgs)
+    if other is None or not accepted:
+        return other
+    if accepted in other.answers:
         return None
-    return f"{why} {accepted}, which this run accepts, is not among its district orgs or schools."
+    wrong = "is not that org" if other.ours else "is not among its district orgs or schools"
+    return msgspec.structs.replace(other, why=f"{other.why} {accepted}, which this run accepts, {wrong}.")
 
 
-def _other_people(connection: psycopg.Connection[Any], district: str, snapshot: Snapshot) -> str | None:
+def _other_people(
+    connection: psycopg.Connection[Any], district: str, snapshot: Snapshot, orgs: pd.DataFrame
+) -> OtherDistrict | None:
     """Why the people seem to be another district's: not one whom the directory has from the SIS came with their family name,
     under whichever of their keys. A key alone says little: two districts count their users from 1."""
     proof = snapshot.proof("users")
@@ -86,9 +98,10 @@ def _other_people(connection: psycopg.Connection[Any], district: str, snapshot: 
             number += len(rows)
     if number < FEW_PEOPLE:
         return None
-    return (
-        f"These seem to be the people of another district: of {number} people who are here from the SIS none is among its "
-        f"{proof.rows} users, by family name with sourcedId, identifier, e-mail or username."
+    return OtherDistrict(
+        why=f"These seem to be the people of another district: of {number} people who are here from the SIS none is among its "
+        f"{proof.rows} users, by family name with sourcedId, identifier, e-mail or username.",
+        answers=answers_of(identity_of(orgs)),
     )
 
 
@@ -105,12 +118,18 @@ def _any_among(users: pd.DataFrame, rows: Sequence[tuple[Any, ...]]) -> bool:
 
 
 def refuse_another_district(
-    connection: psycopg.Connection[Any], district: str, but: int, snapshot: Snapshot, accepted: str | None
+    connection: psycopg.Connection[Any],
+    district: str,
+    but: int,
+    snapshot: Snapshot,
+    *,
+    accepted: str | None,
+    rostered: Sequence[str] = (),
 ) -> None:
-    """Raise CriticalData for a snapshot that seems to be another district's: whoever loads asks again."""
-    why = whose(connection, district, but, snapshot, accepted)
-    if why is not None:
-        raise CriticalData(f"{why} Nothing was changed.")
+    """Raise CriticalData for a snapshot that seems to be another district's, as ``whose`` says: whoever loads asks again."""
+    other = whose(connection, district, but, snapshot, accepted=accepted, rostered=rostered)
+    if other is not None:
+        raise CriticalData(f"{other.why} Nothing was changed.")
 
 
 def _known_identity(connection: psycopg.Connection[Any], district: str, but: int, before: dt.datetime) -> Identity:

@@ -68,8 +68,8 @@ RULES: tuple[Rule, ...] = (
         (
             "other_district",
             "critical",
-            "None of the schools of the last good night is there, or the district org is another, or nobody comes who is here: "
-            "these seem to be another district's data.",
+            "None of the schools of the last good night is there, or the district org is another, or nobody comes who is here, "
+            "or new schools are of another district: these seem to be another district's data.",
             "Correct the Connection; if it is this district all the same, run once with accept_district (the issue says how).",
         ),
         (

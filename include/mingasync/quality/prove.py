@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from include.mingasync.quality.checks import Frames, live, record_checks
 from include.mingasync.quality.suites import broken_rules
 from include.mingasync.quality.unproven import NONE_IS_RIGHT, Standing, Unproven, consequence, resting_kinds
 from include.mingasync.quality.wholes import whole_faults
-from include.mingasync.quality.whose import identity_of
+from include.mingasync.quality.whose import OtherDistrict
 from include.mingasync.rosters.frames import typed
 
 _ISSUE = ["severity", "resource", "sourced_id", "rule", "message", "fix"]
@@ -56,7 +55,7 @@ def prove(
     previous_rows: Mapping[str, int] | None = None,
     known_until: dt.date | None = None,
     standing: Standing | None = None,
-    another_district: str | None = None,
+    another_district: OtherDistrict | None = None,
 ) -> Findings:
     """What great-expectations finds in a snapshot's collections (frames as in oneroster.records).
 
@@ -71,7 +70,7 @@ def prove(
     issues = [_not_shared(name, standing, frames, sis_name) for name, why in unproven.items() if why.is_told]
     if another_district:
         issues.append(
-            _issue(BY_ID["orgs.other_district"], None, sis_name) | {"message": another_district, "fix": _fix_of(frames)}
+            _issue(BY_ID["orgs.other_district"], None, sis_name) | {"message": another_district.why, "fix": another_district.fix}
         )
     # What came only in part, or is refused, is told as that and not as smaller; what a person said is right is not told.
     before = {} if standing.accepts_smaller else previous_rows or {}
@@ -104,17 +103,6 @@ def prove(
         issues=pd.DataFrame(issues, columns=_ISSUE).astype("string"),
         set_aside=pd.DataFrame(aside, columns=_ASIDE, dtype="string"),
         data_docs=data_docs,
-    )
-
-
-def _fix_of(frames: Mapping[str, pd.DataFrame]) -> str:
-    """The cure of a pull that seems to be another district's, with the answer that says it is not."""
-    tonight = identity_of(frames["orgs"])
-    org = min(tonight.districts or tonight.schools or {"<sourcedId of the org>": ""})
-    answer = json.dumps({"accept_district": org, "accept_smaller": True})
-    return (
-        "Correct the address or the credentials in the Connection. If it is this district all the same, such as after its SIS "
-        f"gave every org a new sourcedId, run once with {answer}."
     )
 
 

@@ -102,6 +102,65 @@ def test_the_same_district_goes_on(change: str, tasks: Tasks) -> None:
     assert tasks.night(sis, unreadable=unreadable).state in ("success", "completed_with_errors")
 
 
+def beside(*, parent: str | None = "DV", chain: bool = False) -> Sis:
+    """Oak with the orgs and the people of another district beside its own."""
+    sis = oak()
+    sis.users += [user(f"v{one}", schools=["V1"]) for one in range(12)]
+    sis.orgs += [
+        {"sourced_id": "DV", "status": "active", "name": "North Valley", "type": "district"},
+        school("V1") | {"parent_id": parent},
+    ]
+    if chain:
+        sis.orgs += [{"sourced_id": "R1", "status": "active", "name": "Region", "type": "district"}]
+        for one in sis.orgs:
+            if one["sourced_id"] in ("D1", "DV"):
+                one["parent_id"] = "R1"
+    return sis
+
+
+def test_another_district_beside_ours_stops_the_night_until_a_person_says_whose_it_is(tasks: Tasks) -> None:
+    before = settled(tasks)
+    words = stopped(tasks.night(beside()))
+    assert "North Valley (DV)" in words and "Oak Unified (D1)" in words and "1 new school" in words
+    for conf in ({"accept_smaller": True}, {"accept_district": "D1"}):
+        told = tasks.night(beside(), conf=conf)
+        stopped(told)
+    (fix,) = [one[5] for one in told.issues if one[3] == "orgs.other_district"]
+    assert '{"accept_district": "DV"}' in fix and "schools: [S1, S2]" in fix
+    assert tasks.directory.state() == before
+
+    here = "select count(*) from directory.people where left(sourced_id, 1) = 'v' and status = 'active'"
+    # The one cure: the district's file names its own schools.
+    tasks.district = tasks.district.model_copy(update={"schools": ("S1", "S2")})
+    told = tasks.night(beside())
+    assert told.state in ("success", "completed_with_errors") and not [one for one in told.issues if one[0] == "critical"]
+    assert tasks.directory.state() == before and tasks.directory.value(here) == 0
+    # The other: they are ours, such as after two districts became one. It is asked once.
+    tasks.district = tasks.district.model_copy(update={"schools": ()})
+    stopped(tasks.night(beside()))
+    assert tasks.night(beside(), conf={"accept_district": "DV"}).state == "success"
+    assert tasks.directory.value(here) == 12
+    assert tasks.night(beside()).state == "success"
+
+
+def test_a_load_of_another_district_beside_ours_that_somebody_lets_run_is_refused(tasks: Tasks) -> None:
+    before = settled(tasks)
+    tasks.night(beside(), run_id="wrong")
+    tasks.go_on("wrong")
+    assert tasks.directory.state() == before
+
+
+def test_a_new_school_of_ours_is_no_other_districts(tasks: Tasks) -> None:
+    settled(tasks)
+    for sis in (beside(parent="D1"), beside(parent=None), beside(parent="not listed")):
+        assert tasks.night(sis).state in ("success", "completed_with_errors")
+
+
+def test_districts_of_one_region_are_not_others(tasks: Tasks) -> None:
+    settled(tasks)
+    assert tasks.night(beside(chain=True)).state == "success"
+
+
 def test_a_district_that_takes_schools_off_its_own_file_is_still_itself(tasks: Tasks) -> None:
     settled(tasks)
     tasks.district = tasks.district.model_copy(update={"schools": ("S1",)})
