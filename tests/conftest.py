@@ -61,11 +61,7 @@ def _roomy_memory() -> Path | None:
 @pytest.fixture
 def database(postgres: EmbeddedPostgres) -> Iterator[str]:
     """The DSN of a fresh, empty database; the user may do everything."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-        connection.execute(f'create database "{name}" template template0')
-        yield postgres.dsn(name)
-        connection.execute(f'drop database "{name}" with (force)')
+    yield from _database_of_a_test(postgres, "template0")
 
 
 @pytest.fixture(scope="session")
@@ -80,10 +76,14 @@ def newest_schema(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture
-def made_database(postgres: EmbeddedPostgres, database: str, newest_schema: str) -> str:
-    """The DSN of the test's database, which now has the newest schema."""
+def made_database(postgres: EmbeddedPostgres, newest_schema: str) -> Iterator[str]:
+    """The DSN of a fresh database with the newest schema and no rows; the user may do everything."""
+    yield from _database_of_a_test(postgres, newest_schema)
+
+
+def _database_of_a_test(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-        name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
-        connection.execute(f'drop database "{name}"')
-        connection.execute(f'create database "{name}" template "{newest_schema}" strategy file_copy')
-    return database
+        connection.execute(f'create database "{name}" template "{template}" strategy file_copy')
+        yield postgres.dsn(name)
+        connection.execute(f'drop database "{name}" with (force)')
