@@ -12,7 +12,7 @@ directory in PostgreSQL, archives leavers safely, and mails the district what ha
 | `load` | makes the plan and applies it in one transaction | nothing was changed; run it again |
 | `approve` | waits for a person only when more would be archived than the safety limits allow | nobody is archived |
 | `archive` | archives leavers, in a transaction of its own | everything but the archive is done; run it again |
-| `notify` | closes the run with its verdict and mails the district | the sync is done; only the mail is missing |
+| `notify` | closes the run with its verdict, mails the district, announces the Asset `mingasync://<slug>/directory` when the run loaded it | the sync is done; only the mail is missing |
 
 Every task may be cleared or retried at any time: the end state is that of one clean run.
 Run configuration: `{"mode": "preview"}` stores the plan and applies nothing; `{"send_email": true}` mails a manual run;
@@ -26,13 +26,13 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, TaskGroup, chain, dag, get_parsing_context, task
+from airflow.sdk import DAG, AssetAlias, CronTriggerTimetable, Param, TaskGroup, chain, dag, get_parsing_context, task
 
 sys.path.append(str(Path(__file__).parents[1]))  # so that `include` is found wherever Airflow was started
 
 from include.mingasync.airflow_glue import failing, nightly
 from include.mingasync.airflow_glue.approval import ApproveArchive
-from include.mingasync.district import District, read_districts
+from include.mingasync.district import OUTLET, District, read_districts
 from include.mingasync.errors import DistrictFileError
 
 PARAMS = {
@@ -99,7 +99,12 @@ def district_dag(district: District) -> DAG:
         def archive() -> dict[str, object]:
             return nightly.archive()
 
-        @task(retries=4, execution_timeout=timedelta(hours=1), on_failure_callback=failing.tell_without_directory)
+        @task(
+            retries=4,
+            execution_timeout=timedelta(hours=1),
+            on_failure_callback=failing.tell_without_directory,
+            outlets=[AssetAlias(OUTLET)],
+        )
         def notify() -> str:
             return nightly.notify()
 

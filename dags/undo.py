@@ -11,12 +11,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import AssetAlias, Param, dag, task
 
 sys.path.append(str(Path(__file__).parents[1]))  # so that `include` is found wherever Airflow was started
 
 from include.mingasync.airflow_glue import undoing
-from include.mingasync.district import SLUG
+from include.mingasync.district import OUTLET, SLUG
 
 PARAMS = {
     "district": Param("", type="string", pattern=rf"^({SLUG.pattern})?$", title="District", description="The district's slug"),
@@ -39,7 +39,7 @@ PARAMS = {
     default_args={"owner": "mingasync", "retries": 0},
 )
 def undo_run() -> None:
-    @task
+    @task(outlets=[AssetAlias(OUTLET)])
     def undo() -> dict[str, object]:
         return undoing.undo()
 

@@ -26,6 +26,8 @@ from include.mingasync.addresses import address
 from include.mingasync.errors import DistrictFileError, MingaSyncError, cure_of
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*")
+#: The alias under which every district's Asset is announced: a DAG that waits for it runs after any district's night.
+OUTLET = "mingasync_directory"
 FOLDER_VARIABLE = "MINGASYNC_DISTRICTS_DIR"
 #: District slugs that would collide with the DAGs ``mingasync_<slug>`` of the product itself.
 RESERVED = frozenset({"connect", "undo", "watchdog", "housekeeping"})
@@ -131,6 +133,11 @@ class District(Strict):
     def settings_variable(self) -> str:
         """The Airflow Variable that holds the district's settings, ``mingasync_<slug>``."""
         return f"mingasync_{self.slug}"
+
+    @property
+    def asset_uri(self) -> str:
+        """The Airflow Asset that the district's directory is for other DAGs, ``mingasync://<slug>/directory``."""
+        return f"mingasync://{self.slug}/directory"
 
     @property
     def connection_id(self) -> str:

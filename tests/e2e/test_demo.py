@@ -56,6 +56,18 @@ def test_history_has_both_nights_with_their_settings_and_counts(directory: Any) 
         assert finished is not None
 
 
+def test_each_night_is_announced_to_other_dags_with_its_counts(directory: Any, live_stack: Home) -> None:
+    answer = AirflowApi.of(live_stack)._call("GET", "assets/events?source_dag_id=mingasync_rehearsal&order_by=timestamp")
+    told = {one["extra"]["run_id"]: one["extra"] for one in answer["asset_events"]}
+    rows = directory.execute("select run_id, state, counts from directory.sync_runs").fetchall()
+    assert len(rows) == 2 and {run_id for run_id, _, _ in rows} <= set(told)
+    for run_id, state, counts in rows:
+        assert told[run_id]["state"] == state
+        assert told[run_id]["counts"]["people"] == counts["people"] and told[run_id]["changes"] > 0
+    assets = AirflowApi.of(live_stack)._call("GET", "assets?uri_pattern=mingasync")["assets"]
+    assert [one["uri"] for one in assets] == ["mingasync://rehearsal/directory"]
+
+
 def test_the_counts_are_what_the_directory_holds(directory: Any) -> None:
     counted: dict[str, int] = {}
     for (counts,) in directory.execute("select counts from directory.sync_runs").fetchall():

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import BaseHook, Variable, get_current_context
+from airflow.sdk import Asset, AssetAlias, BaseHook, Variable, get_current_context
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from include.mingasync.addresses import valid_address
-from include.mingasync.district import District, find_district
+from include.mingasync.district import OUTLET, District, find_district
 from include.mingasync.errors import MissingConnection
 from include.mingasync.run import Kind, Run
 
@@ -76,6 +76,11 @@ def settings_text(district: District) -> str | None:
     """The settings Variable as it stands, None where there is none."""
     text: str | None = Variable.get(district.settings_variable, default=None)
     return text
+
+
+def announce(district: District, extra: dict[str, Any]) -> None:
+    """Tell Airflow that the district's directory was loaded: what waits for its Asset, or for the alias of all, runs now."""
+    get_current_context()["outlet_events"][AssetAlias(OUTLET)].add(Asset(district.asset_uri), extra=extra)
 
 
 def connection_parts(connection_id: str, what_for: str, how: str) -> Any:

@@ -383,6 +383,7 @@ def archive() -> dict[str, object]:
 
 def notify() -> str:
     """The run's verdict, written into its row; the district is mailed once when it wants to be."""
+    from include.mingasync.airflow_glue.announcing import announce_night
     from include.mingasync.airflow_glue.connection_mails import confirm
     from include.mingasync.airflow_glue.results_mail import mail_results
     from include.mingasync.results.night import read_night
@@ -397,6 +398,8 @@ def notify() -> str:
             if run.applies and state in ("success", "completed_with_errors"):
                 confirm(connection, district.slug)
         report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
+        if announce_night(connection, district, run, run_no, state):
+            log.info("Announced as the Asset %s", district.asset_uri)
         return state
 
 

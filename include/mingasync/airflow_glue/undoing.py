@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import get_current_context
 
 from include.mingasync.airflow_glue import context
+from include.mingasync.airflow_glue.announcing import announce_undo
 from include.mingasync.airflow_glue.plain_words import in_plain_words
 from include.mingasync.district import find_district
 from include.mingasync.errors import MingaSyncError
@@ -46,6 +47,8 @@ def undo() -> dict[str, object]:
             conflicts, words = counts["conflicts"], _words(conf["run_id"], run, counts)
             runs.finish_run(connection, run_no, "completed_with_errors" if conflicts else "success", words)
             log.info("%s", words)
+            if counts["undone_by"] == run.run_id:
+                announce_undo(district, run, counts["reversed"])
             return {"reversed": counts["reversed"], "conflicts": conflicts}
 
 

@@ -43,6 +43,8 @@ class Glue:
     settings: str | None = '{"automatic_rostering": true}'
     tasks: dict[str, str] = field(default_factory=dict)
     conf: dict[str, Any] = field(default_factory=dict)
+    #: the extras of the events of the directory's Asset
+    announced: list[dict[str, Any]] = field(default_factory=list)
     #: how the tasks reach the directory by its Connection; here they are led around it
     real_directory: Any = context.directory
 
@@ -89,6 +91,7 @@ def glue(made_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(context, "directory", directory)
         monkeypatch.setattr(context, "this_district", lambda running=None: find_district("oak"))
         monkeypatch.setattr(context, "this_run", lambda district, running=None: here.run)
+        monkeypatch.setattr(context, "announce", lambda district, extra: here.announced.append(extra))
         monkeypatch.setattr(context, "settings_text", lambda district: here.settings)
         monkeypatch.setattr(context, "states_of_tasks", lambda running=None: here.tasks)
         monkeypatch.setattr(context, "nobody_can_answer", lambda: False)
