@@ -16,7 +16,7 @@ from tests.simulation.planted import FAULTS, Fault
 from tests.simulation.steps import Step, sequence
 from tests.simulation.story import play, shorten, tell
 
-PRODUCT = planting.ROOT / "include" / "mingasync"
+CODE = planting.ROOT / "include" / "mingasync"
 #: As many as fit into a minute of one core: a night costs half a second, most of it pandas on a dozen rows.
 SEEDS = range(6)
 
@@ -61,5 +61,5 @@ def test_the_page_of_invariants_is_theirs() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_planted_fault_still_has_its_place(fault: Fault) -> None:
-    assert (PRODUCT / fault.path).read_text(encoding="utf-8").count(fault.old) == 1
+    assert (CODE / fault.path).read_text(encoding="utf-8").count(fault.old) == 1
     assert fault.new != fault.old

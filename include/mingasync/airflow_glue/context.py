@@ -41,7 +41,7 @@ def started_by(running: Any = None) -> str:
 
 
 def this_run(district: District, running: Any = None) -> Run:
-    """What the DAG run that is going on means to the product (PRODUCT sections 8 and 10)."""
+    """What the DAG run that is going on means to the product (docs/names.md, Airflow)."""
     dag_run = (running or get_current_context())["dag_run"]
     conf = dag_run.conf or {}
     # A date to come, given by hand, would make every night until then an earlier one.

@@ -54,7 +54,7 @@ _EVERY = (
     "Share every school that is to be rostered, with all its sections.",
     "Share all terms of this school year: class lists do not come in for a term that is not shared.",
 )
-#: What the reference on OneRoster providers says of each; what is not known of a SIS is not written.
+#: What is particular about sharing in each; what is not known of a SIS is not written.
 _NOTES = {
     "PowerSchool": (
         "The OneRoster address usually ends in /api/ims/oneroster/v1p1, the token address in /oauth/access_token.",

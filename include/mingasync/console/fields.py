@@ -1,4 +1,4 @@
-"""The settings as fields of forms, in the words of the help page: which there are, and how what was typed is read."""
+"""The settings as fields of forms, in the words of people who roster: which there are, and how what was typed is read."""
 
 from __future__ import annotations
 

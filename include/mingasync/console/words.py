@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-#: A district is late when its last good night is longer ago (PRODUCT B57).
+#: A district is late when its last good night is longer ago (docs/behaviours.md, B57).
 LATE_AFTER = dt.timedelta(hours=26)
 
 

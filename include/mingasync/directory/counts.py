@@ -1,4 +1,4 @@
-"""The counts of a run, from the rows of its plan (PRODUCT section 10)."""
+"""The counts of a run, from the rows of its plan (docs/names.md, Relations)."""
 
 from __future__ import annotations
 

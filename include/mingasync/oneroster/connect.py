@@ -1,4 +1,4 @@
-"""Verifying a district's SIS: one page of each resource, and what cures each that is not shared (B3)."""
+"""Verifying a district's SIS: one page of each resource, and what cures each that is not shared (docs/behaviours.md, B3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What is particular about each SIS, as data: scopes, longest page, and where a resource is shared.
 
-Facts and their sources: the reference on OneRoster providers, section 5. What an entry does not know is
-the generic's.
+What an entry does not know is the generic's. CONTRIBUTING.md says how one is added.
 """
 
 from __future__ import annotations

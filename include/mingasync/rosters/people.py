@@ -15,7 +15,7 @@ from include.mingasync.rosters.digests import digests
 from include.mingasync.rosters.frames import one_each, typed
 from include.mingasync.rosters.identity import folded, shared_keys
 
-#: OneRoster's role, folded, -> the role here. Every other employee role is staff (PRODUCT section 1).
+#: OneRoster's role, folded, -> the role here (docs/behaviours.md, section 1).
 ROLE_OF: Mapping[str, str] = {
     "student": "student",
     "teacher": "teacher",

@@ -99,7 +99,7 @@ def test_a_review_shows_before_and_after_and_saves_nothing(hand: Hand) -> None:
     }
 
 
-def test_auto_update_before_the_first_good_run_warns_as_the_help_page_does(hand: Hand) -> None:
+def test_auto_update_before_the_first_good_run_warns(hand: Hand) -> None:
     warning = "Keep Auto update and Archive turned off until you confirm your rostering sync is working correctly"
     form = hand.open("/districts/oak/settings").tick("roles.teacher.archive")
     assert warning in words(form.page) and warning in words(hand.press(form, "review").page)

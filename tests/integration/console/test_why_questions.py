@@ -1,4 +1,4 @@
-"""The help page's troubleshooting questions on the page Why?: the first cross, the control that it offers, and the tick afterwards."""
+"""The questions that people ask most on the page Why?: the first cross, the control that it offers, and the tick afterwards."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class Tasks:
         return self._carry_on(run)
 
     def _run(self, kind: Kind | None, night: dt.date, run_id: str | None) -> Run:
-        """The next run of the district: by hand the first time, as B4 wants it."""
+        """The next run of the district: by hand the first time (docs/behaviours.md, B4)."""
         number = self.directory.value("select count(*) from directory.sync_runs")
         loaded = self.directory.value("select count(*) from directory.sync_runs where loaded_at is not null")
         return Run(

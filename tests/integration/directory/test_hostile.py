@@ -38,7 +38,7 @@ _OF_USERS = {"role": "roles", "orgs": "org_ids", "primaryOrg": "org_ids", "agent
 KEYS = {name: ["sourcedId", "status", *(key for key, _ in own.values())] for name, own in FIELDS.items()}
 KEYS["users"] += _OF_USERS
 
-#: What an evening found, and what is near to it.
+#: Values that did harm once, and what is near to them.
 KNOWN: list[Any] = [
     "\x00", "a\x00b", "\ud800", "x\udfffy", "\x1f", "\x7f", "\x85", "\u2028", "\u202eevil", "\u200f", "\ufeff", "\uffff",
     "x" * 20_000, "".join(map(chr, range(0x4E00, 0x4E00 + 7_000))), "é" * 700, ["²"], ["①"], ["٩"], "\U0001f600" * 400, "²", "①", "٩", "09", "1e5", "-0", "NaN", "null", "NULL", "''; drop table people; --",

@@ -124,7 +124,7 @@ def test_some_people_have_two_roles_of_which_the_primary_leads(district: Distric
         (["student", "aide", "principal"], "admin"),
     ],
 )  # fmt: skip
-def test_roles_map_as_the_product_page_says(roles: list[str], expected: str) -> None:
+def test_roles_map_to_the_roles_of_the_directory(roles: list[str], expected: str) -> None:
     assert mapped_role({"roles": [{"role": role} for role in roles]}) == expected
     assert len(roles) > 1 or mapped_role({"role": roles[0]}) == expected
 
