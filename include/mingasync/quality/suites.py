@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import tempfile
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from include.mingasync.quality.catalogue import BY_ID
+from include.mingasync.quality.data_docs import Checked, zipped
 
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
-
-#: What a page of the Data Docs needs; the rest of the site is fonts and pictures, four megabytes a run.
-_KEPT = {".html", ".css"}
 
 
 def broken_rules(checks: Mapping[str, pd.DataFrame]) -> tuple[set[str], bytes]:
@@ -35,6 +31,7 @@ def broken_rules(checks: Mapping[str, pd.DataFrame]) -> tuple[set[str], bytes]:
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_pandas("snapshot")
     broken: set[str] = set()
+    checked: list[Checked] = []
     with tempfile.TemporaryDirectory() as folder:
         _add_site(context, folder)
         for resource, frame in checks.items():
@@ -46,9 +43,11 @@ def broken_rules(checks: Mapping[str, pd.DataFrame]) -> tuple[set[str], bytes]:
             # A million records break rules in a handful of ways: whether one is broken shows in these as in all.
             ways = {"dataframe": frame.drop_duplicates(ignore_index=True)}
             result = definition.run(batch_parameters=ways, result_format="BOOLEAN_ONLY")
-            broken |= {f"{resource}.{_column(one)}" for one in result.results if not one.success}
+            found = {_column(one) for one in result.results if not one.success}
+            broken |= {f"{resource}.{name}" for name in found}
+            checked.append(_checked(resource, frame, found))
         context.build_data_docs()
-        return broken, _zipped(Path(folder))
+        return broken, zipped(Path(folder), checked)
 
 
 def _expectations(resource: str, frame: pd.DataFrame) -> list[Any]:
@@ -58,8 +57,7 @@ def _expectations(resource: str, frame: pd.DataFrame) -> list[Any]:
 
     made = []
     for name in frame:
-        rule = BY_ID[f"{resource}.{name}"]
-        breaking = len(frame) - int(frame[name].sum())
+        rule, breaking = BY_ID[f"{resource}.{name}"], _breaking(frame, name)
         made.append(
             ExpectColumnValuesToBeInSet(
                 column=name,
@@ -71,21 +69,22 @@ def _expectations(resource: str, frame: pd.DataFrame) -> list[Any]:
     return made
 
 
+def _checked(resource: str, frame: pd.DataFrame, found: Collection[str]) -> Checked:
+    rules = [BY_ID[f"{resource}.{name}"] for name in frame if name in found]
+    broken = [(rule.id, rule.severity, _breaking(frame, rule.id.split(".", 1)[1]), rule.message) for rule in rules]
+    return Checked(resource, len(frame), len(frame.columns), sorted(broken, key=lambda one: (one[1] == "warning", one[0])))
+
+
+def _breaking(frame: pd.DataFrame, rule: str) -> int:
+    return len(frame) - int(frame[rule].sum())
+
+
 def _add_site(context: EphemeralDataContext, folder: str) -> None:
     for name in list(context.variables.data_docs_sites or {}):
         context.delete_data_docs_site(name)
     store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": folder}
     index = {"class_name": "DefaultSiteIndexBuilder"}
     context.add_data_docs_site("run", {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index})
-
-
-def _zipped(folder: Path) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.suffix in _KEPT:
-                archive.write(path, path.relative_to(folder).as_posix())
-    return content.getvalue()
 
 
 def _column(result: Any) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import html
 import io
+import posixpath
+import re
 import zipfile
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -214,6 +217,31 @@ def test_the_data_docs_tell_rules_and_numbers_and_never_a_record() -> None:
         for value in people[column].dropna():
             # Short ones such as "a" stand in every text.
             assert len(str(value)) < 5 or str(value) not in text, (column, value)
+
+
+def test_the_data_docs_need_no_script_and_no_other_site_and_their_index_tells_each_collection() -> None:
+    rows = clean()
+    for dirt in FORTY:
+        if dirt.severity == "error":
+            dirt.throw(rows)
+    findings = proven(rows)
+    with zipfile.ZipFile(io.BytesIO(findings.data_docs)) as archive:
+        names = set(archive.namelist())
+        pages = {name: archive.read(name).decode() for name in names}
+    for name, page in pages.items():
+        assert not re.search(r"<script|<button|\son[a-z]+=|https?://|@import", page), name
+        for link in re.findall(r'(?:href|src)="([^"#]+)', page):
+            assert posixpath.normpath(posixpath.join(posixpath.dirname(name), link)) in names, (name, link)
+    told = html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", pages["index.html"])))
+    counted = Counter(findings.issues.loc[findings.issues["resource"] == "users", "rule"])
+    assert len(counted) > 3
+    for resource, own in frames(rows).items():
+        assert f" {resource} {len(own):,} " in told
+    for rule in counted.keys() & BY_ID.keys():
+        # Of what breaks as a whole there is no line; an error is told once per record.
+        if BY_ID[rule].severity == "error":
+            number = counted[rule]
+            assert f"{number} {'record' if number == 1 else 'records'} , error {rule} :" in told, rule
 
 
 def test_a_collection_that_is_needed_and_was_refused_is_one_issue_with_all_that_waits_for_it() -> None:
