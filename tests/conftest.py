@@ -59,9 +59,14 @@ def _roomy_memory() -> Path | None:
 
 
 @pytest.fixture
-def database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """The DSN of a fresh, empty database; the user may do everything."""
-    yield from _database_of_a_test(postgres, "template0")
+def database(request: pytest.FixtureRequest, postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The DSN of a fresh database, empty unless the test asks for ``made_database`` as well; the user may do everything."""
+    name = f"test_{next(_numbers)}"
+    template = request.getfixturevalue("newest_schema") if "made_database" in request.fixturenames else "template0"
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template "{template}" strategy file_copy')
+        yield postgres.dsn(name)
+        connection.execute(f'drop database "{name}" with (force)')
 
 
 @pytest.fixture(scope="session")
@@ -76,14 +81,6 @@ def newest_schema(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture
-def made_database(postgres: EmbeddedPostgres, newest_schema: str) -> Iterator[str]:
-    """The DSN of a fresh database with the newest schema and no rows; the user may do everything."""
-    yield from _database_of_a_test(postgres, newest_schema)
-
-
-def _database_of_a_test(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
-        connection.execute(f'create database "{name}" template "{template}" strategy file_copy')
-        yield postgres.dsn(name)
-        connection.execute(f'drop database "{name}" with (force)')
+def made_database(database: str) -> str:
+    """The DSN of the test's database, which has the newest schema and no rows."""
+    return database
