@@ -135,3 +135,47 @@ def test_a_class_left_and_joined_once_more_by_later_nights_stays(oak: Directory)
     before = everything(oak)
     take_back(oak, "run-1")
     assert everything(oak) == before
+
+
+def careful() -> dict[str, Any]:
+    """Settings that create, and leave whoever is here as they are."""
+    roles = {role: own | {"auto_update": False} for role, own in everything_on()["roles"].items()}
+    return everything_on(**ON) | {"roles": roles}
+
+
+@pytest.mark.parametrize("later", [0, 1, 2])
+def test_who_stays_after_an_undo_joins_the_lists_again(oak: Directory, later: int) -> None:
+    """Their places went with the run that gave them; the next night knows that they have been on no list since."""
+    oak.settings = careful()
+    nights(oak, two_classes(*HERE, "d"), *[two_classes(*HERE, "d")] * later)
+    before = everything(oak)["members"]
+    oak.do("select directory.pin_field(%s, 'given_name', 'Al', 'asked for')", one(oak, "d"))
+    take_back(oak, "run-1")
+    assert standing(oak, "d") == ("active", 0)
+    nights(oak, two_classes(*HERE, "d"), start=9)
+    assert everything(oak)["members"] == before
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_who_joined_late_by_a_run_that_was_undone_joins_again(oak: Directory, later: int) -> None:
+    oak.settings = careful() | {"class_lists": {"enabled": True, "terms": ["T2"]}}
+    nights(oak, two_classes(*HERE, "d"))
+    oak.settings = careful()
+    nights(oak, *[two_classes(*HERE, "d")] * (1 + later), start=2)
+    before = everything(oak)["members"]
+    take_back(oak, "run-2")
+    nights(oak, two_classes(*HERE, "d"), start=9)
+    assert everything(oak)["members"] == before
+
+
+def test_who_was_moved_by_a_run_that_was_undone_does_not_join_while_held_back(oak: Directory) -> None:
+    """They were here before, and the switch that let the run move them is off now."""
+    moved = two_classes(*HERE)
+    moved.enrollments.append(enrollment("D", "a"))
+    before = everything(oak)["members"]
+    nights(oak, moved, moved)
+    take_back(oak, "run-1")
+    assert everything(oak)["members"] == before
+    oak.settings = careful()
+    nights(oak, moved, start=9)
+    assert everything(oak)["members"] == before
