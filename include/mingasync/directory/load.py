@@ -109,6 +109,7 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         "run_id": run.run_id,
         "night": run.night,
         "proven": not desired.unproven,
+        "roles_rest": "users" in desired.unproven and desired.unproven["users"].rests,
         "unproven": Jsonb(_told(desired)),
         "only_changes": desired.only_changes,
         "lost_terms": list(desired.lost_terms),
