@@ -84,9 +84,9 @@ def _shared(case: Case) -> set[str]:
     return {one for one in mails if mails.count(one) > 1}
 
 
-@invariant("runs")
+@invariant("runs", "undo")
 def nobody_here_is_archived(case: Case) -> Iterator[str]:
-    """Nobody is archived whom the newest loaded snapshot has as somebody who is here, under any of their sourcedIds."""
+    """Nobody is archived, by a run or an undo, whom the newest loaded snapshot has as somebody who is here, under any of their sourcedIds."""
     newest = case.fact.after.newest_loaded()
     job = next((one for one in reversed(case.life.jobs) if newest and one.run.run_id == newest["run_id"]), None)
     if job is None:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 _SQL = Path(__file__).parent / "sql"
 #: So many nights of the very same data are told of: longer than a long weekend.
 _IDENTICAL_NIGHTS = 7
+#: So many loaded nights back it is remembered whose a record is whose sourcedId could not be written.
+_REMEMBERED_NIGHTS = 10
 _STEPS = (
     "15_guard", "20_match", "25_unsure", "30_decide", "35_uncount", "40_leavers", "50_apply_people", "52_contacts",
     "54_forget_contacts", "56_settled", "58_names", "60_lists", "70_apply_lists", "80_members", "85_apply_members",
@@ -107,6 +109,7 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         "run_id": run.run_id,
         "night": run.night,
         "proven": not desired.unproven,
+        "roles_rest": "users" in desired.unproven and desired.unproven["users"].rests,
         "unproven": Jsonb(_told(desired)),
         "only_changes": desired.only_changes,
         "lost_terms": list(desired.lost_terms),
@@ -117,6 +120,7 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         "contact_schools": [row[0] for row in cursor.execute("select distinct school_id from s_rules where parent_contact")],
         "digests": Jsonb({name: size.get("sha256", "") for name, size in desired.collections.items()}),
         "identical_nights": _IDENTICAL_NIGHTS,
+        "remembered_nights": _REMEMBERED_NIGHTS,
         "district_percent": settings.safety.archive_percent,
         "district_minimum": settings.safety.archive_minimum,
     }

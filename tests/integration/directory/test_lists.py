@@ -316,3 +316,12 @@ def test_what_a_quiet_range_holds_back_says_so(directory: Directory) -> None:
         "select distinct entity, reason from directory.sync_changes where run_id = 'tonight' and status = 'suppressed' order by 1"
     )
     assert directory.rows(reasons) == [("membership", "quiet"), ("person", "quiet")]
+
+
+def test_a_name_by_hand_stays_when_the_sis_takes_the_same_name_and_later_another(directory: Directory) -> None:
+    directory.settings = everything_on(**LISTS)
+    directory.night(Sis(users=[user("a")], classes=[klass("C")], enrollments=[enrollment("C", "a")]))
+    directory.do("update directory.user_lists set name = 'Biology A' where source_id = 'C'")
+    for title in ("Class C", "Biology A", "Biology A", "Biology B"):
+        directory.night(Sis(users=[user("a")], classes=[klass("C", title=title)], enrollments=[enrollment("C", "a")]))
+        assert directory.value("select name from directory.user_lists where source_id = 'C'") == "Biology A"

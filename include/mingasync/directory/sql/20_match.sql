@@ -22,10 +22,34 @@ select distinct n, person_id from (
     union all
     select n, person_id from several_here join several_there using (sourced_id)
 ) as several;
+
+-- Records that the last nights knew whose they are, while the switches kept the sourcedId from being written: it is known all the same,
+-- unless a person said otherwise or the entry has other ids by now.
+insert into meeting
+with unmet as (
+    select n, unnest(sourced_ids) as sourced_id from s_people where not exists (select from meeting where meeting.n = s_people.n)
+), held_back as (
+    select distinct on (ids.sourced_id) ids.sourced_id, c.entity_no as person_id
+    from directory.changes as c
+    join directory.people as p on p.person_id = c.entity_no
+    cross join lateral jsonb_array_elements_text(c.after -> 'sourced_ids') as ids (sourced_id)
+    where exists (select from unmet)
+      and c.run_no in (select run_no from directory.sync_runs
+                       where district = %(district)s and run_no <> %(run_no)s and loaded_at is not null
+                       order by run_no desc limit %(remembered_nights)s)
+      and c.entity = 'person' and c.action = 'update' and c.status = 'suppressed' and c.after ? 'sourced_ids'
+      and c.before -> 'sourced_ids' = to_jsonb(p.sourced_ids)
+    order by ids.sourced_id, c.run_no desc
+)
+select distinct unmet.n, held_back.person_id
+from unmet join held_back using (sourced_id)
+where not exists (select from directory.relink_proposals as answer
+                  where answer.person_id = held_back.person_id and answer.sourced_id = held_back.sourced_id
+                    and answer.state = 'rejected');
 analyze meeting;
 
 create temp table by_id on commit drop as
-select s.n, p.person_id, p.sourced_id = any (s.sourced_ids) as leads, p.status, p.sourced_id as known_as,
+select s.n, p.person_id, coalesce(p.sourced_id = any (s.sourced_ids), false) as leads, p.status, p.sourced_id as known_as,
        coalesce(lower(s.given_name) = lower(p.given_name) and lower(s.family_name) = lower(p.family_name), false) as evident
 from meeting
 join s_people as s using (n)

@@ -97,7 +97,8 @@ cross join lateral (select
                or own.id in (select sourced_id from s_set_aside where resource = 'users')
                or own.id in (select sourced_id from s_gone where reason <> 'tobedeleted')
         ) as ids) end as sourced_ids,
-    s.role as role,
+    -- A role is what somebody may see: while the users are in doubt it stays.
+    case when %(roles_rest)s then p.role else s.role end as role,
     case when 'given_name' = any (pins.fields) then p.given_name else coalesce(s.given_name, p.given_name) end as given_name,
     case when 'family_name' = any (pins.fields) then p.family_name else coalesce(s.family_name, p.family_name) end as family_name,
     case when 'preferred_given_name' = any (pins.fields) then p.preferred_given_name else s.preferred_given_name end as preferred_given_name,
@@ -111,7 +112,7 @@ cross join lateral (select
 ) as w
 -- The row is settled by an update only if it then says all that the record says.
 cross join lateral (select
-    case when w.sourced_ids = s.sourced_ids and h.is_named and pins.person_id is null then s.digest end as digest
+    case when w.sourced_ids = s.sourced_ids and w.role = s.role and h.is_named and pins.person_id is null then s.digest end as digest
 ) as settling
 where h.speaks and h.included and h.roster and not h.is_apart
   and (w.sourced_id, w.sourced_ids, w.role, w.given_name, w.family_name, w.preferred_given_name, w.email, w.username,

@@ -126,6 +126,11 @@ from (
       and not exists (select from s_settled where s_settled.person_id = own.person_id)
       and not exists (select from matched where matched.person_id = own.person_id)
     union all
+    -- Here under another role, in users that are in doubt.
+    select p.person_id, 'unproven'
+    from here as h join s_people as s using (n) join directory.people as p on p.person_id = h.person_id
+    where %(roles_rest)s and h.speaks and h.roster and not h.is_apart and s.role <> p.role
+    union all
     select p.person_id, 'unproven'
     from directory.people as p
     where not %(proven)s and p.district = %(district)s and (p.sourced_ids <> '{}' or p.source = 'sis')

@@ -130,8 +130,9 @@ join s_lists as l using (k)
 join directory.user_lists as u using (list_id)
 join s_kinds as kinds on kinds.school_id = coalesce(l.school_id, '') and kinds.kind = l.kind
 cross join lateral (select
-    -- A name given by hand stays.
-    case when u.name is not distinct from u.synced_name then l.name else u.name end as name, l.name as synced_name,
+    -- A name given by hand stays, also when the SIS takes the same one: what the SIS said before goes on showing whose it is.
+    case when u.name is not distinct from u.synced_name then l.name else u.name end as name,
+    case when u.name is distinct from u.synced_name and l.name = u.name then u.synced_name else l.name end as synced_name,
     case when l.kind = 'teacher' then l.source_id else u.source_id end as source_id,
     l.school_id as new_school_id, l.term_ids, case when l.keeps_grades then u.grades else l.grades end as grades, 'active' as status
 ) as w

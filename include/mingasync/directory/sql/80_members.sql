@@ -97,7 +97,15 @@ where run_no is not null
              and not exists (
                  select from directory.membership_changes as c
                  where c.run_no = r.run_no and c.list_id = came.list_id and c.status = 'suppressed' and c.reason = 'set_aside'
-                   and c.people @> array[came.person_id])));
+                   and c.people @> array[came.person_id])
+             -- Nor while they were on it by a run that was undone since: the undo took them off, and nobody else decided it.
+             and not exists (
+                 select from directory.membership_changes as c
+                 join directory.sync_runs as undone using (run_no)
+                 join directory.sync_runs as taken_back
+                     on taken_back.district = undone.district and taken_back.run_id = undone.undone_by
+                 where c.list_id = came.list_id and c.action = 'add' and c.status = 'undone' and c.reason <> 'tried_again'
+                   and c.people @> array[came.person_id] and r.run_no between c.run_no and taken_back.run_no)));
 
 create temp table joining on commit drop as
 select w.list_id, w.person_id, w.manager,

@@ -19,6 +19,17 @@ union
 select 'person', unnest(people) from directory.membership_changes as c join later_runs using (run_no) where c.status = 'applied';
 analyze touched_by_runs;
 
+-- Fields that a later run wrote as well: what they are is its decision, be it the very value that this run had set.
+create temp table set_again on commit drop as
+select distinct c.entity, c.entity_no, keys.field
+from directory.changes as c
+join later_runs using (run_no)
+join (select distinct entity, entity_no from directory.changes where run_no = %(target)s and status = 'applied') as own
+    using (entity, entity_no)
+cross join lateral jsonb_object_keys(coalesce(c.before, '{}') || coalesce(c.after, '{}')) as keys (field)
+where c.status = 'applied';
+analyze set_again;
+
 -- Whose row a later run wrote at all, be it undone since.
 create temp table written_by_runs on commit drop as
 select distinct c.entity, c.entity_no
@@ -132,6 +143,20 @@ where own.person_id <> c.entity_no
   -- Ids that people of this very run swapped go back together.
   and not exists (select from reversing as r where r.entity = 'person' and r.entity_no = own.person_id);
 
+-- Whom the run brought back, and whom a night loaded since does not lack: nobody is archived whom the newest loaded snapshot has, or
+-- of whom it proves nothing.
+create temp table seen_since on commit drop as
+select distinct p.person_id
+from reversing as r
+join directory.people as p on r.entity = 'person' and p.person_id = r.entity_no
+left join directory.absences as a on a.person_id = p.person_id
+where r.before ->> 'status' = 'archived' and p.status = 'active' and p.sourced_ids <@ a.sourced_ids is not true
+  and exists (select from directory.sync_runs as own
+              join directory.sync_runs as other on other.district = own.district and other.run_no <> own.run_no
+              where own.run_no = %(target)s and other.loaded_at is not null
+                and (other.snapshot_at > own.snapshot_at or other.loaded_at > own.loaded_at));
+analyze seen_since;
+
 -- A field may go back while it still is what the run made it.
 create temp table reversal on commit drop as
 select r.*, fields.back, fields.kept
@@ -149,6 +174,10 @@ cross join lateral (
                or exists (select from directory.field_pins as pin where r.entity = 'person' and pin.person_id = r.entity_no
                           and pin.field = keys.field and (pin.until is null or pin.until >= %(night)s))
                or field in ('sourced_id', 'sourced_ids') and exists (select from ids_taken where ids_taken.change = r.change)
+               or field in ('status', 'archived_at')
+                  and exists (select from seen_since where r.entity = 'person' and seen_since.person_id = r.entity_no)
+               or exists (select from set_again as later
+                          where later.entity = r.entity and later.entity_no = r.entity_no and later.field = keys.field)
                as decided
         from jsonb_object_keys(case when r.as_made then '{}' else coalesce(r.before, '{}') || coalesce(r.after, '{}') end)
              as keys (field)
@@ -225,6 +254,8 @@ select m.change_no, m.list_id, m.manager, m.person_id, m.action = 'remove' as wa
        here.person_id is not null and there.list_id is not null and now_on.person_id is not null <> (m.action = 'remove')
            and (not here.include_in_sync
                 or m.action = 'remove' and here.status <> 'active'
+                -- Who stays keeps the places that came with them.
+                or m.action = 'add' and exists (select from seen_since where seen_since.person_id = m.person_id)
                 or decided.list_id is not null
                 or moved_since.list_id is not null) as conflict,
        here.person_id is not null and there.list_id is not null and now_on.person_id is not null <> (m.action = 'remove') as differs
