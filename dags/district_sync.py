@@ -26,12 +26,13 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, AssetAlias, CronTriggerTimetable, Param, TaskGroup, chain, dag, get_parsing_context, task
+from airflow.sdk import DAG, AssetAlias, Param, TaskGroup, chain, dag, get_parsing_context, task
 
 sys.path.append(str(Path(__file__).parents[1]))  # so that `include` is found wherever Airflow was started
 
 from include.mingasync.airflow_glue import failing, nightly
 from include.mingasync.airflow_glue.approval import ApproveArchive
+from include.mingasync.airflow_glue.night_timetable import schedule_of
 from include.mingasync.district import OUTLET, District, read_districts
 from include.mingasync.errors import DistrictFileError
 
@@ -54,7 +55,7 @@ def district_dag(district: District) -> DAG:
         dag_id=district.dag_id,
         dag_display_name=f"MingaSync: {district.name}",
         description=f"Nightly roster sync of {district.name} from {district.sis.name}",
-        schedule=CronTriggerTimetable(district.schedule, timezone=district.timezone),
+        schedule=schedule_of(district),
         catchup=False,
         max_active_runs=1,
         params=PARAMS,

@@ -1,4 +1,5 @@
-"""Adds the Rostering console to Airflow's navigation and guards the doors of every district (``include/mingasync/console``)."""
+"""Adds the Rostering console to Airflow's navigation, guards the doors of every district (``include/mingasync/console``), and
+registers the timetable of their nights."""
 
 from __future__ import annotations
 
@@ -26,9 +27,12 @@ def _find_include() -> None:
         sys.path.append(root)
 
 
+_find_include()
+from include.mingasync.airflow_glue.night_timetable import NightTimetable  # noqa: E402 (include is found only now)
+
+
 async def console(scope: Message, receive: Receive, send: Send) -> None:
     """Answer a request; the console is imported on the first, so schedulers and workers never pay for it."""
-    _find_include()
     from include.mingasync.console.app import app
 
     await app(scope, receive, send)
@@ -42,7 +46,6 @@ class DistrictDoors:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
-        _find_include()
         from include.mingasync.console.doors import Doors
 
         await Doors(self.app)(scope, receive, send)
@@ -54,9 +57,10 @@ def _view(name: str, page: str, url_route: str, destination: str) -> dict[str, A
 
 
 class RosteringPlugin(AirflowPlugin):
-    """The console in the navigation bar, and a tab of it on every DAG and DAG run."""
+    """The console in the navigation bar, a tab of it on every DAG and DAG run, and the timetable of the districts' nights."""
 
     name = "rostering"
+    timetables = [NightTimetable]  # noqa: RUF012
     fastapi_apps = [{"name": "Rostering", "app": console, "url_prefix": "/rostering"}]  # noqa: RUF012
     fastapi_root_middlewares = [{"name": "Districts' doors", "middleware": DistrictDoors}]  # noqa: RUF012
     external_views = [  # noqa: RUF012

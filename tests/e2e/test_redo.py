@@ -27,10 +27,9 @@ class Nights:
     def backfill(self, night: dt.date) -> str:
         """The run of a night, ended; created, or taken up again where it failed, by ``airflow backfill create``."""
         self.last_backfill_is_over()
-        first = dt.datetime.combine(night, dt.time(0), ZONE)
         made = subprocess.run(
             [sys.executable, "-m", "airflow", "backfill", "create", "--dag-id", DAG_ID, "--reprocess-behavior", "failed",
-             "--from-date", first.isoformat(), "--to-date", (first + dt.timedelta(hours=23, minutes=59)).isoformat()],
+             "--from-date", night.isoformat(), "--to-date", night.isoformat()],
             env=environment(self.live.home), cwd=REPOSITORY, check=False, capture_output=True, text=True,
         )  # fmt: skip
         assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-3000:]
