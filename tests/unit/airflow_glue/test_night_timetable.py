@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from zoneinfo import ZoneInfo
 
 import pendulum
@@ -64,3 +65,15 @@ def test_the_clocks_schedule_is_airflows_own(monkeypatch: pytest.MonkeyPatch) ->
     ):  # type: ignore[arg-type]
         asked = {"last_automated_data_interval": None, "restriction": restriction}
         assert timetable.next_dagrun_info(**asked) == own.next_dagrun_info(**asked)
+
+
+@pytest.mark.parametrize("kind", [NightTimetable, CronTriggerTimetable])
+def test_the_clock_keeps_the_local_time_over_its_changes(kind: type[CronTriggerTimetable]) -> None:
+    timetable = kind("30 3 * * *", timezone="America/Chicago")
+    for start in ("2026-03-06T12:00:00Z", "2026-10-30T12:00:00Z"):
+        at = [
+            one.astimezone(ZoneInfo("America/Chicago"))
+            for one in nights(timetable, start, pendulum.parse(start).add(days=4).isoformat())
+        ]
+        assert [one.time() for one in at] == [dt.time(3, 30)] * 4
+        assert [(later.date() - one.date()).days for one, later in itertools.pairwise(at)] == [1, 1, 1]
