@@ -1,0 +1,68 @@
+"""Every page of the console in a real browser, on a phone and on a desk: nothing sticks out, nothing is refused by the page's own policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
+
+import pytest
+from playwright.sync_api import Page, Route, sync_playwright
+
+from tests.browser.mails import chromium
+from tests.integration.console.school import School
+from tests.integration.console.test_decision import ADDRESS, Held, held  # noqa: F401 (a fixture)
+
+_RUN = ADDRESS.removesuffix("/decision")
+PAGES = ["/", *(f"/districts/oak{page}" for page in (
+    "", "/start", "/settings", "/terms", "/list-settings", "/lists", "/people", "/why?q=s1", "/connection")), _RUN, ADDRESS]  # fmt: skip
+#: What sticks out of the window; a table may be moved to the side within its own frame.
+_WIDEST = "() => Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
+
+
+@pytest.fixture
+def page(held: Held) -> Iterator[Page]:  # noqa: F811
+    """A page whose requests the console answers."""
+
+    def answer(route: Route) -> None:
+        address = urlsplit(route.request.url)
+        got = held.console.browser.get(f"{address.path}?{address.query}", headers={"accept": "text/html"})
+        kept = {name: value for name, value in got.headers.items() if name.lower() in ("content-type", "content-security-policy")}
+        route.fulfill(status=got.status_code, headers=kept, body=got.content)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        made = browser.new_context(base_url="http://airflow.test").new_page()
+        made.route("**/*", answer)
+        yield made
+        browser.close()
+
+
+def test_no_page_is_wider_than_a_phone_or_a_desk(page: Page, held: Held) -> None:  # noqa: F811
+    school = School(held.console)
+    person = school.person(
+        "Maximiliane-Theodora", "Wolfeschlegelsteinhausenbergerdorff", email=f"{'long' * 12}@{'example' * 5}.org"
+    )
+    user_list = school.list(f"Advanced Placement {'Environmental' * 4} · Period 12 · North High School", members=[person])
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    for width in (375, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        for address in [*PAGES, f"/districts/oak/people/{person}", f"/districts/oak/lists/{user_list}"]:
+            answer = page.goto(quote(address, safe="/?=%"))
+            assert answer and answer.status == 200, address
+            assert page.get_by_role("heading").count() > 0, address
+            assert page.evaluate(_WIDEST) <= width, f"{address} is wider than {width} pixels"
+            assert not problems, (address, problems)
+
+
+def test_a_held_archive_is_answered_with_a_thumb(page: Page) -> None:
+    page.set_viewport_size({"width": 375, "height": 700})
+    page.goto(ADDRESS)
+    boxes = [one.bounding_box() for one in page.get_by_role("button").all() if one.is_visible()]
+    assert boxes and all(one and one["x"] >= 0 and one["x"] + one["width"] <= 375 and one["height"] >= 24 for one in boxes)
+    choices = page.locator("input[type=radio]")
+    assert choices.count() == 6, "approve or reject, for each of three groups"
+    for number in range(choices.count()):
+        box = choices.nth(number).locator("xpath=ancestor::label[1]").bounding_box()
+        assert box and box["height"] >= 24 and box["x"] + box["width"] <= 375
