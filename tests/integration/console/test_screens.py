@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, sync_playwright
 
 from tests.browser.mails import chromium
@@ -54,6 +56,22 @@ def test_no_page_is_wider_than_a_phone_or_a_desk(page: Page, held: Held) -> None
             assert page.get_by_role("heading").count() > 0, address
             assert page.evaluate(_WIDEST) <= width, f"{address} is wider than {width} pixels"
             assert not problems, (address, problems)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(page: Page, scheme: Literal["light", "dark"], held: Held) -> None:  # noqa: F811
+    school = School(held.console)
+    person = school.person("Max", "Oak")
+    user_list = school.list("Algebra", members=[person])
+    page.emulate_media(color_scheme=scheme)
+    found = {}
+    for width in (375, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        for address in [*PAGES, f"/districts/oak/people/{person}", f"/districts/oak/lists/{user_list}"]:
+            page.goto(quote(address, safe="/?=%"))
+            for one in Axe().run(page).response["violations"]:
+                found[address, width, one["id"]] = [node["html"][:150] for node in one["nodes"][:3]]
+    assert not found, "\n".join(f"{where}: {nodes}" for where, nodes in found.items())
 
 
 def test_a_held_archive_is_answered_with_a_thumb(page: Page) -> None:
