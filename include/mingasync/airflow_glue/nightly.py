@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 from airflow.sdk.exceptions import AirflowSkipException
@@ -17,18 +16,12 @@ from include.mingasync.airflow_glue import context
 from include.mingasync.airflow_glue.plain_words import in_plain_words
 from include.mingasync.airflow_glue.reporting import report_counts, report_issues, report_night
 from include.mingasync.district import District
-from include.mingasync.errors import (
-    CriticalData,
-    LoadRefused,
-    MailRefused,
-    MingaSyncError,
-    RunUndone,
-    SnapshotUnusable,
-)
+from include.mingasync.errors import LoadRefused, MailRefused, MingaSyncError, RunUndone
 from include.mingasync.run import Run, State
 
 if TYPE_CHECKING:
     from include.mingasync.directory.archive import Group
+    from include.mingasync.planning import Planning
     from include.mingasync.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -160,16 +153,8 @@ def _reason_to_skip(connection: psycopg.Connection[Any], run: Run, settings: Set
     """Why this run has nothing to do; None when it has."""
     from include.mingasync.directory import runs
 
-    if run.kind != "nightly":
-        return None
-    if not settings.automatic_rostering:
-        return "Automatic rostering is off (setting automatic_rostering). Nothing was changed."
-    quiet = settings.quiet_on(run.night)
-    if quiet and quiet.mode == "pause":
-        return f"The sync is paused from {quiet.first} to {quiet.last} (setting quiet). Nothing was changed."
-    if runs.last_loaded(connection, run.district) is None:
-        return "The first sync is started by a person: trigger this DAG by hand once. Nothing was changed."
-    return None
+    because = runs.why_skipped(connection, run, settings)
+    return f"{because} Nothing was changed." if because else None
 
 
 def extract(collections: list[str]) -> dict[str, int]:
@@ -210,71 +195,38 @@ def extract(collections: list[str]) -> dict[str, int]:
         return rows
 
 
+def _planning(district: District, run: Run, connection: psycopg.Connection[Any], run_no: int) -> Planning:
+    """The run with its snapshot, its settings, and what a person said with it."""
+    from include.mingasync.directory import runs
+    from include.mingasync.planning import Planning
+
+    return Planning(
+        connection,
+        run,
+        run_no,
+        district,
+        context.snapshot_of(run),
+        runs.stored_settings(connection, run_no),
+        accept_smaller=context.accepts_smaller(),
+        accept_district=context.accepted_district(),
+    )
+
+
 def validate() -> dict[str, int]:
     """Issues found, by severity; records set aside are listed beside the snapshot."""
-    from include.mingasync.directory import issues, runs
-    from include.mingasync.directory.proof import last_complete_sizes, whose
-    from include.mingasync.oneroster.records import COLUMNS
-    from include.mingasync.quality.prove import prove
-    from include.mingasync.quality.unproven import standing_of
-
     with _opened() as (district, run, connection, run_no):
         _pass_over_outdated(connection, run_no)
-        snapshot = context.snapshot_of(run)
-        snapshot.require_whole()
-        frames = {name: snapshot.frame(name) for name in COLUMNS}
-        sizes = last_complete_sizes(connection, run.district, run_no)
-        settings = runs.stored_settings(connection, run_no)
-        findings = prove(
-            frames,
-            night=run.night,
-            sis_name=district.sis.name,
-            unreadable=snapshot.unreadable(),
-            previous_rows=sizes,
-            known_until=runs.known_until(connection, run.district),
-            standing=standing_of(snapshot, frames, sizes, settings, accept_smaller=context.accepts_smaller()),
-            another_district=whose(
-                connection, run.district, run_no, snapshot, accepted=context.accepted_district(), rostered=district.schools
-            ),
-        )
-        # What was found critical is no base for a plan, whatever state this task is given by hand.
-        snapshot.write_json("validated", {"is_usable": not findings.critical})
-        snapshot.write_frame("set_aside", findings.set_aside)
-        snapshot.keep_data_docs(findings.data_docs)
-        issues.replace(connection, run, run_no, "validate", findings.issues)
+        findings = _planning(district, run, connection, run_no).prove()
         report_issues(findings.issues, len(findings.set_aside))
-        if findings.critical:
-            raise CriticalData(
-                f"{len(findings.critical)} fault(s) make the data untrustworthy: {' '.join(findings.critical)} "
-                "Nothing was changed."
-            )
+        findings.refuse_critical()
         return findings.counts
 
 
 def transform() -> dict[str, int]:
     """Sizes of the people and lists that the snapshot and the settings ask for."""
-    from include.mingasync.directory import runs
-    from include.mingasync.rosters.derive import derive
-    from include.mingasync.snapshot import loaded_before
-
     with _opened() as (district, run, connection, run_no):
         _pass_over_outdated(connection, run_no)
-        snapshot = context.snapshot_of(run)
-        snapshot.require_whole()
-        if not (snapshot.read_json("validated") or {}).get("is_usable"):
-            raise CriticalData(
-                "The data of this run was not found fit for use: its task validate found it critical or did not run, whatever "
-                "state it has. Clear the task validate and everything after it. Nothing was changed."
-            )
-        settings = runs.stored_settings(connection, run_no)
-        before = loaded_before(
-            context.snapshots_root(),
-            run.district,
-            runs.loaded_runs(connection, run.district, run_no),
-            snapshot.taken_at,
-        )
-        sizes = derive(snapshot, district, settings, run.night, before)
-        snapshot.write_json("derived_with", settings.model_dump(mode="json", by_alias=True))
+        sizes = _planning(district, run, connection, run_no).derive(context.snapshots_root())
         log.info("People %s, gone %s, lists %s, memberships %s", sizes.people, sizes.gone, sizes.lists, sizes.members)
         return {"people": sizes.people, "gone": sizes.gone, "lists": sizes.lists, "members": sizes.members}
 
@@ -282,28 +234,11 @@ def transform() -> dict[str, int]:
 def load() -> dict[str, object]:
     """The counts of the plan, now carried out (or, in a preview, only stored)."""
     from include.mingasync.directory import runs
-    from include.mingasync.directory.desired import desired_from
-    from include.mingasync.directory.load import load as load_plan
 
     with _opened() as (district, run, connection, run_no):
-        snapshot, settings = context.snapshot_of(run), runs.stored_settings(connection, run_no)
-        if snapshot.read_json("derived_with") != settings.model_dump(mode="json", by_alias=True):
-            raise SnapshotUnusable(
-                "The people and lists of this run were made with other settings than it has now, or its task transform did not "
-                "run, whatever state it has. Clear the task transform and everything after it. Nothing was changed."
-            )
-        desired = desired_from(
-            connection,
-            snapshot,
-            run.district,
-            run_no,
-            accept_smaller=context.accepts_smaller(),
-            accept_district=context.accepted_district(),
-            rostered=district.schools,
-            read_on=snapshot.taken_at.astimezone(ZoneInfo(district.timezone)).date(),
-        )
+        planning = _planning(district, run, connection, run_no)
         try:
-            counts = load_plan(connection, run, run_no, settings, desired)
+            counts = planning.load()
         except RunUndone:
             raise
         except LoadRefused as refusal:
@@ -312,7 +247,7 @@ def load() -> dict[str, object]:
             raise AirflowSkipException(str(refusal)) from None
         if run.applies:
             others = set(runs.going_on(connection, run.district)) - {run.run_id}
-            context.forget_contacts(connection, run.district, settings, others)
+            context.forget_contacts(connection, run.district, planning.settings, others)
         report_counts(counts)
         return {"people": counts["people"], "lists": counts["lists"], "memberships": counts["memberships"]}
 

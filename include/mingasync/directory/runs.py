@@ -130,6 +130,20 @@ def stored_settings(connection: Connection, run_no: int) -> Settings:
     return Settings.model_validate(row[0])
 
 
+def why_skipped(connection: Connection, run: Run, settings: Settings) -> str | None:
+    """Why a run has nothing to do with these settings; None when it has. Only scheduled nights are skipped."""
+    if run.kind != "nightly":
+        return None
+    if not settings.automatic_rostering:
+        return "Automatic rostering is off (setting automatic_rostering)."
+    quiet = settings.quiet_on(run.night)
+    if quiet and quiet.mode == "pause":
+        return f"The sync is paused from {quiet.first} to {quiet.last} (setting quiet)."
+    if last_loaded(connection, run.district) is None:
+        return "The first sync is started by a person: trigger this DAG by hand once."
+    return None
+
+
 def last_loaded(connection: Connection, district: str, before_run: int | None = None) -> dict[str, Any] | None:
     """The run whose snapshot is in the directory now: run_id, night, snapshot_at, collections; None before the first."""
     row = connection.execute(
@@ -152,6 +166,19 @@ def loaded_runs(connection: Connection, district: str, but: int = 0) -> list[tup
         order by snapshot_at desc limit 100
         """,
         (district, but),
+    )
+    return [(run_id, collections) for run_id, collections in rows]
+
+
+def previewed_runs(connection: Connection, district: str) -> list[tuple[str, dict[str, Any]]]:
+    """As loaded_runs, of every preview that came to its plan."""
+    rows = connection.execute(
+        """
+        select run_id, coalesce(collections, '{}') from directory.sync_runs
+        where district = %s and kind = 'preview' and snapshot_at is not null
+        order by snapshot_at desc limit 100
+        """,
+        (district,),
     )
     return [(run_id, collections) for run_id, collections in rows]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from include.mingasync.errors import CriticalData
 from include.mingasync.oneroster.quirks import quirks_of
 from include.mingasync.quality.catalogue import BY_ID, Rule
 from include.mingasync.quality.checks import Frames, live, record_checks
@@ -44,6 +45,13 @@ class Findings:
     def critical(self) -> list[str]:
         """What makes the data untrustworthy as a whole."""
         return list(self.issues.loc[self.issues["severity"] == "critical", "message"])
+
+    def refuse_critical(self) -> None:
+        """Nothing while the data may be used; CriticalData in words where they may not."""
+        if self.critical:
+            raise CriticalData(
+                f"{len(self.critical)} fault(s) make the data untrustworthy: {' '.join(self.critical)} Nothing was changed."
+            )
 
 
 def prove(
