@@ -252,6 +252,22 @@ class Snapshot:
         """Whether at least one collection was read."""
         return bool(self.proofs())
 
+    def is_of_older_version(self) -> bool:
+        """Whether a version wrote it that kept less of each record than this one."""
+        return any(proof.version < FORMAT for proof in self.proofs().values())
+
+    def copied_to(self, url: str, begun_at: dt.datetime) -> Snapshot:
+        """What was read, under another address, as if its reading had begun at a moment; what was made from it is left out."""
+        copy, later = Snapshot(url), begun_at - self.taken_at
+        make_folder(copy._fs, copy._path)
+        for name, proof in self._proofs_seen().items():
+            for one in (name, f"unreadable_{name}"):
+                if self._fs.exists(self._file(one, "parquet")):
+                    copy._put(copy._file(one, "parquet"), self._fs.cat_file(self._file(one, "parquet")))
+            moved = {"started_at": proof.started_at + later, "finished_at": proof.finished_at + later}
+            copy._put(copy._file(name, "proof.json"), msgspec.json.encode(msgspec.structs.replace(proof, **moved)))
+        return copy
+
     def is_whole(self) -> bool:
         """Whether every collection was read, or found absent."""
         return set(self.proofs()) == set(READING_ORDER)

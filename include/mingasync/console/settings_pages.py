@@ -35,6 +35,7 @@ from include.mingasync.console.reading import Directory, Row, Unreadable, direct
 from include.mingasync.console.rendering import render
 from include.mingasync.console.term_choice import grade_choices, term_choices
 from include.mingasync.console.variables import Changed
+from include.mingasync.console.what_if import WhatIf, what_if
 from include.mingasync.errors import SettingsError
 
 router = APIRouter()
@@ -239,6 +240,8 @@ def _sent(request: Request, slug: str, user: Any, page: Page, *, school: str | N
     back = _why_back(desk, form, base, faults_of(content, page.fields, desk.school))
     if back is not None:
         return _form(request, desk, {**desk.values(), **mine}, editable=True, mine=len(mine), **back)
+    if form.one("action") == "what_if":
+        return _review(request, desk, form, content, foreseen=what_if(slug, content))
     if form.one("action") != "save":
         return _review(request, desk, form, content)
     if content != desk.sheet.content or desk.sheet.fault is not None:
@@ -273,8 +276,19 @@ def _why_back(desk: Desk, form: Form, base: Content, faults: dict[str, str]) -> 
     return {"status": 422, "faults": faults} if faults else None
 
 
-def _review(request: Request, desk: Desk, form: Form, content: Content, problem: Unreadable | None = None) -> Response:
-    """What the form changes, before and after, with a warning where one is due; the form travels on in it."""
+def _review(
+    request: Request,
+    desk: Desk,
+    form: Form,
+    content: Content,
+    *,
+    problem: Unreadable | None = None,
+    foreseen: WhatIf | None = None,
+) -> Response:
+    """What the form changes, before and after, with a warning where one is due; the form travels on in it.
+
+    ``foreseen``: what the next night does with the content; None while nobody asked for it.
+    """
     before = whole(desk.sheet.content)
     changes = changes_between(desk.sheet.content, content, desk.names)
     return render(
@@ -289,6 +303,8 @@ def _review(request: Request, desk: Desk, form: Form, content: Content, problem:
         version=form.one("version"),
         base_json=form.one("base"),
         problem=problem,
+        what_if=foreseen,
+        safety=whole(content)["safety"],
     )
 
 

@@ -70,3 +70,33 @@ document.addEventListener("DOMContentLoaded", () => {
   form.addEventListener("input", count);
   count();
 });
+
+// What if: the review comes first, and what the next night does is put into it once it is worked out. Without a script its button asks.
+document.addEventListener("DOMContentLoaded", async () => {
+  const section = document.querySelector("[data-what-if]:not([data-is-told])");
+  if (!section) {
+    return;
+  }
+  const form = section.closest("form");
+  const told = section.querySelector("[role=status]");
+  const before = told.textContent;
+  const button = section.querySelector("button");
+  const body = new URLSearchParams(new FormData(form)); // without its buttons, whose name hides the form's own action
+  body.append("action", "what_if");
+  button.hidden = true;
+  section.setAttribute("aria-busy", "true");
+  told.textContent = "What the next night does is being worked out…";
+  try {
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("[data-what-if][data-is-told]");
+    if (!fresh) {
+      throw new Error(answer.statusText);
+    }
+    section.replaceWith(document.importNode(fresh, true));
+  } catch {
+    section.removeAttribute("aria-busy");
+    told.textContent = before;
+    button.hidden = false;
+  }
+});
