@@ -24,11 +24,12 @@ from psycopg.types.json import Jsonb
 from include.mingasync import what_if as looking
 from include.mingasync.airflow_glue.approval import next_night
 from include.mingasync.console.what_if import WhatIf, what_if
+from include.mingasync.contacts import Contacts, forget_unwanted
 from include.mingasync.district import find_district
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.planning import Planning
 from include.mingasync.quality import prove as proving
-from include.mingasync.settings import LIST_KINDS, ROLES
+from include.mingasync.settings import LIST_KINDS, ROLES, Settings
 from include.mingasync.snapshot import Snapshot
 from tests.integration.console.conftest import Console
 from tests.integration.console.sheets import Hand, Sheet
@@ -70,6 +71,7 @@ class District:
         kept = self.tasks.snapshots[-1]
         fresh = Snapshot.of(self.tasks.folder.as_uri(), "oak", run_id)
         _read_once_more(kept, fresh, dt.datetime.combine(self.at, _HOUR))
+        forget_unwanted(fresh, Contacts.of(Settings.model_validate(settings)))  # as the extraction ends
         done = self.tasks.night(self.sis, night=self.at, kind=kind, run_id=run_id)  # type: ignore[arg-type]
         self.tasks.snapshots.append(fresh)
         self.at += dt.timedelta(days=1)
@@ -119,6 +121,9 @@ def _read_once_more(kept: Snapshot, fresh: Snapshot, moment: dt.datetime) -> Non
 def district(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[District]:
     tasks = Tasks(Directory(console.connection), tmp_path / "snapshots", monkeypatch, find_district("oak"))
     here = District(tasks, console)
+    here.sis.users += [user("p1", "parent", email="no address"), user("p2", "parent")]
+    for student, parent in zip(here.sis.users[:2], ("p1", "p2"), strict=True):
+        student["agent_ids"] = [parent]
     worked_out = looking.look_ahead
 
     def look(connection: Any, *arguments: Any) -> Any:
@@ -136,7 +141,7 @@ def district(console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def _live_on(sis: Sis, gone: list[Row], luck: random.Random, number: int) -> list[tuple[str, str]]:
     """Let a few things happen in the SIS, from which people may be gone; the rows of tonight that cannot be read."""
-    people = [one for one in sis.users if one["roles"] != ["administrator"]]
+    people = [one for one in sis.users if one["roles"] not in (["administrator"], ["parent"])]
     classes = [one["sourced_id"] for one in sis.classes]
     for _ in range(luck.randint(1, 4)):
         one: Row = luck.choice(people)
@@ -263,10 +268,14 @@ def test_twenty_changes_of_settings_do_in_the_next_night_what_was_said_of_them(d
     district.night(settings | {"roles": off["archive"]})
     happened |= said_and_done(district, settings | {"roles": off["archive"], "new_lists_public": True}, "archive off")
     happened |= said_and_done(district, settings | {"safety": {"archive_percent": 0, "archive_minimum": 0}}, "archive held")
-    happened |= said_and_done(district, settings, "archive on")
+    yesterday = f"{district.at - dt.timedelta(days=1)}"
+    over = {"from": yesterday, "to": yesterday, "mode": "additions_only"}
+    happened |= said_and_done(district, settings | {"quiet": [over]}, "archive on, the day after a quiet one")
     district.sis.users += left
     district.night(settings | {"roles": off["roster"]})
     happened |= said_and_done(district, settings, "role on")
+    district.night(settings | {"include_primary_parent_contact": True})
+    happened |= said_and_done(district, settings, "contacts off")
     assert {action for action, status in happened if status == "applied"} == {
         "create", "update", "restore", "archive", "deactivate", "add", "remove",
     }  # fmt: skip
@@ -374,6 +383,12 @@ def test_a_night_that_does_nothing_is_told_so_and_what_a_sync_by_hand_would_do(t
     page = answer(today, Hand(today.console).press(form, "review"))
     assert "does nothing. Automatic rostering is off (setting automatic_rostering). A sync that is started by hand would" in page
     assert "Students 10 created" in page
+
+
+def test_contacts_that_were_not_read_are_told_as_to_come(today: District) -> None:
+    loaded_twice(today)
+    page = answer(today, review(today, "include_primary_parent_contact"))
+    assert "The primary parents' contacts are not in what the SIS sent last. They are added once a night has read them." in page
 
 
 def test_before_the_first_sync_a_preview_is_enough(today: District) -> None:
