@@ -8,9 +8,12 @@ import json
 import random
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,11 +21,14 @@ from zoneinfo import ZoneInfo
 import fsspec
 import psycopg
 import pytest
+import uvicorn
 from airflow.sdk.exceptions import AirflowSkipException
+from playwright.sync_api import Route, sync_playwright
 from psycopg.types.json import Jsonb
 
 from include.mingasync import what_if as looking
 from include.mingasync.airflow_glue.approval import next_night
+from include.mingasync.console.app import app
 from include.mingasync.console.what_if import WhatIf, what_if
 from include.mingasync.contacts import Contacts, forget_unwanted
 from include.mingasync.district import find_district
@@ -31,12 +37,15 @@ from include.mingasync.planning import Planning
 from include.mingasync.quality import prove as proving
 from include.mingasync.settings import LIST_KINDS, ROLES, Settings
 from include.mingasync.snapshot import Snapshot
+from tests.browser.mails import chromium
 from tests.integration.console.conftest import Console
 from tests.integration.console.sheets import Hand, Sheet
 from tests.integration.console.test_pages import words
 from tests.integration.directory.tasks import Tasks, Told, oak
 from tests.integration.directory.test_preview import rows, told
 from tests.integration.directory.world import Directory, Row, Sis, enrollment, everything_on, klass, term, user
+from tests.integration.rehearsal.test_server import free_port
+from tests.waiting import until
 
 FIRST = dt.date(2026, 9, 1)
 _HOUR = dt.time(7, tzinfo=dt.UTC)  # two o'clock in Chicago's summer
@@ -518,3 +527,74 @@ def test_whoever_may_not_edit_is_not_answered(today: District) -> None:
     today.console.editable.clear()
     sent = Hand(today.console).send(form.address, [*form.fields[:-1], ("action", "what_if"), *form.fields[-1:]])
     assert sent.status_code == 403 and "Given" not in sent.text
+
+
+# --- in a browser
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address at which the console answers a browser."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_the_review_comes_first_and_what_if_comes_into_it_on_a_phone_and_on_a_desk(today: District) -> None:
+    loaded_twice(today)
+    with served() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        for width, has_script in product((375, 1280), (True, False)):
+            page = browser.new_page(viewport={"width": width, "height": 800}, java_script_enabled=has_script)
+            broken: list[str] = []
+            page.on("pageerror", lambda error, broken=broken: broken.append(str(error)))
+            page.on("console", lambda message, broken=broken: broken.append(message.text))
+            page.goto(f"{address}/districts/oak/settings")
+            page.check("[name='roles.student.roster']")
+            page.click("button[value=review]")
+            if not has_script:
+                page.click("button[value=what_if]")
+            told = page.locator("[data-what-if][data-is-told]")
+            told.wait_for()
+            assert "Students 10 created" in " ".join(told.inner_text().split())
+            assert page.locator("[data-what-if]").count() == 1 and page.locator("button[value=what_if]").count() == 0
+            if has_script:
+                told.locator("summary").first.click()
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            page.click("button[value=save]")
+            page.wait_for_url("**saved=1*")
+            assert broken == []
+            today.console.store(json.dumps(teachers_only()))
+            page.close()
+        browser.close()
+
+
+def test_without_an_answer_the_review_keeps_its_button(today: District) -> None:
+    loaded_twice(today)
+    with served() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"{address}/districts/oak/settings")
+        page.check("[name='roles.student.roster']")
+        # Somebody else changes the settings between the review and the question.
+        page.route("**/settings", lambda route: _changed_first(today, route))
+        with page.expect_response(lambda sent: "action=what_if" in (sent.request.post_data or "")) as sent:
+            page.click("button[value=review]")
+        assert sent.value.status == 409
+        page.locator("button[value=what_if]").wait_for()
+        page.locator("[data-what-if]:not([aria-busy])").wait_for()
+        assert "worked out from what the SIS sent last" in page.locator("[data-what-if]").inner_text()
+        browser.close()
+
+
+def _changed_first(district: District, route: Route) -> None:
+    if "action=what_if" in (route.request.post_data or ""):
+        district.console.store(json.dumps(teachers_only() | {"new_lists_public": True}))
+    route.continue_()
