@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from include.mingasync.console import fields, lists_pages
+from include.mingasync.console import fields, lists_pages, what_if
 from include.mingasync.results import mail
 from include.mingasync.rosters.basis import BASIS
 from include.mingasync.settings import LIST_KINDS, ROLES, AutoLists, ListKind, Role, Roles, SchoolSettings
@@ -63,4 +63,4 @@ def test_kinds_of_lists_are_the_same_everywhere() -> None:
 def test_roles_are_the_same_everywhere() -> None:
     assert get_args(Role) == ROLES
     assert tuple(Roles.model_fields) == ROLES
-    assert tuple(mail._ROLES) == tuple(mail._NOUNS) == ROLES
+    assert tuple(mail._ROLES) == tuple(mail._NOUNS) == tuple(what_if._ROLES) == ROLES
