@@ -23,6 +23,7 @@ import psycopg
 import pytest
 import uvicorn
 from airflow.sdk.exceptions import AirflowSkipException
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Route, sync_playwright
 from psycopg.types.json import Jsonb
 
@@ -568,6 +569,9 @@ def test_the_review_comes_first_and_what_if_comes_into_it_on_a_phone_and_on_a_de
             if has_script:
                 told.locator("summary").first.click()
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                for scheme in ("light", "dark"):
+                    page.emulate_media(color_scheme=scheme)
+                    assert Axe().run(page).response["violations"] == []
             page.click("button[value=save]")
             page.wait_for_url("**saved=1*")
             assert broken == []
