@@ -32,16 +32,16 @@ _DISTRICT = [("can_read", f"DAG:{DAG_ID}"), ("can_edit", f"DAG:{DAG_ID}")]
 class Somebody:
     """A login of Airflow with a role of its own."""
 
-    def __init__(self, live: Live, rights: list[tuple[str, str]]) -> None:
+    def __init__(self, live: Live, rights: list[tuple[str, str]], role: str = "") -> None:
         self.url, self.session = live.home.airflow_url, requests.Session()
         self.session.trust_env = False
         name, password = f"somebody{secrets.token_hex(4)}", secrets.token_urlsafe(16)
         actions = [{"action": {"name": action}, "resource": {"name": resource}} for action, resource in rights]
         admin = {"Authorization": live.api_token()}
         for path, body in (
-            ("roles", {"name": name, "actions": actions}),
+            *([] if role else [("roles", {"name": name, "actions": actions})]),
             ("users", {"username": name, "password": password, "first_name": "Some", "last_name": "Body",
-                       "email": f"{name}@example.org", "roles": [{"name": name}]}),
+                       "email": f"{name}@example.org", "roles": [{"name": role or name}]}),
         ):  # fmt: skip
             made = self.session.post(f"{self.url}/auth/fab/v1/{path}", json=body, headers=admin, timeout=PATIENCE)
             assert made.ok, made.text
@@ -93,3 +93,36 @@ def test_with_the_right_on_the_district_it_is_done(live: Live, somebody: Callabl
     assert manager.call("GET", f"variables/{DAG_ID}").status_code == 200
     started = manager.call("POST", "dags/mingasync_connect/dagRuns", {"logical_date": None, "conf": {"district": "rehearsal"}})
     assert started.status_code == 200, started.text
+
+
+def test_the_command_makes_a_manager_and_a_reader_of_one_district(live: Live) -> None:
+    command = [sys.executable, "-m", "include.mingasync.airflow_glue.roles", "rehearsal"]
+    for _ in range(2):
+        made = subprocess.run(command, env=environment(live.home), cwd=REPOSITORY, check=True, capture_output=True, text=True)
+        assert "-r 'rehearsal manager'" in made.stdout and "-r 'rehearsal reader'" in made.stdout
+    manager, reader = (Somebody(live, [], role=f"rehearsal {kind}") for kind in ("manager", "reader"))
+    look = {"logical_date": None, "conf": {"mode": "preview"}}
+    own = f"{live.home.airflow_url}/rostering/districts/rehearsal"
+    headers = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    for one in (manager, reader):
+        assert one.session.get(own, headers=headers, timeout=PATIENCE).status_code == 200
+        assert {dag["dag_id"] for dag in one.call("GET", "dags").json()["dags"]} <= {
+            DAG_ID,
+            "mingasync_undo",
+            "mingasync_connect",
+        }
+        for path in ("variables", f"variables/{DAG_ID}", "connections", "pools", "dags/mingasync_watchdog", "eventLogs"):
+            assert one.call("GET", path).status_code == 403, path
+    assert reader.call("POST", f"dags/{DAG_ID}/dagRuns", look).status_code == 403
+    assert reader.session.post(f"{own}/settings", headers=headers, timeout=PATIENCE).status_code == 403
+    assert reader.call("GET", "dags/mingasync_undo").status_code == 403
+
+    assert manager.session.get(f"{own}/settings", headers=headers, timeout=PATIENCE).status_code == 200
+    started = manager.call("POST", f"dags/{DAG_ID}/dagRuns", look)
+    assert started.status_code == 200, started.text
+    run_id = started.json()["dag_run_id"]
+    assert live.ended(run_id) == "success"
+    tasks = manager.call("GET", f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances").json()["task_instances"]
+    assert {task["state"] for task in tasks} <= {"success", "skipped"}
+    assert reader.call("GET", f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/load/logs/1").status_code == 200
+    assert manager.call("POST", "dags/mingasync_watchdog/dagRuns", {"logical_date": None}).status_code == 403
