@@ -167,21 +167,60 @@ class Snapshot:
         Killed in the middle it leaves a file that is not the one its proof speaks of, which nobody reads.
         """
         self._seen = None
+        made, told = self.made()
+        changed = {name: derived[name](table) if name in derived else table for name, table in made.items()}
+        return self.rewrite({proof.collection: (proof, rows)}, changed, told)[proof.collection]
+
+    def made(self) -> tuple[dict[str, pa.Table], dict[str, Any]]:
+        """The derived tables and the derived documents that were made from what is proven now, by name."""
         mark = self._mark()
-        made = {name: self.read_table(name) for name in self._derived("parquet") if self._is_from(name, mark)}
-        told = {name: self.read_json(name) for name in self._derived("json") if self._is_from(name, mark, "json")}
+        tables = {name: self.read_table(name) for name in self._derived("parquet") if self._is_from(name, mark)}
+        return tables, {name: self.read_json(name) for name in self._derived("json") if self._is_from(name, mark, "json")}
+
+    def rewrite(
+        self, collections: Mapping[str, tuple[Proof, pa.Table]], tables: Mapping[str, pa.Table], documents: Mapping[str, Any]
+    ) -> dict[str, Proof]:
+        """The proofs of collections that now hold other rows, by name; of all that was made from them only what is given stays.
+
+        Killed in the middle it leaves a file that is not the one its proof speaks of, which nobody reads.
+        """
+        self._seen = None
         for ending in ("parquet", "json"):
             for name in self._derived(ending):
                 self._fs.rm_file(self._file(name, ending))
-        number, digest = self._write_rows(proof.collection, [rows])
-        proof = msgspec.structs.replace(proof, rows=number, sha256=digest)
-        self.prove(proof)
-        for name, table in made.items():
-            changed = derived[name](table) if name in derived else table
-            self._write_table(name, self._marked(changed))
-        for name, content in told.items():
+        proofs = {}
+        for name, (proof, rows) in collections.items():
+            number, digest = self._write_rows(name, [rows])
+            proofs[name] = msgspec.structs.replace(proof, rows=number, sha256=digest)
+            self.prove(proofs[name])
+        for name, table in tables.items():
+            self._write_table(name, self._marked(table))
+        for name, content in documents.items():
             self.write_json(name, content)
-        return proof
+        return proofs
+
+    def digest_of(self, collection: str, rows: pa.Table) -> str:
+        """The digest that the file of a collection has once it holds these rows."""
+        digesting = _Digesting(io.BytesIO())
+        with pq.ParquetWriter(digesting, COLUMNS[collection], compression="zstd") as writer:
+            writer.write_table(rows.cast(COLUMNS[collection]))
+        return digesting.digest.hexdigest()
+
+    def remove_strays(self) -> int:
+        """How many files were removed that nothing proves any more: half-written ones, and those of earlier readings."""
+        if not self._fs.exists(self._path):
+            return 0
+        self._seen = None
+        mark, known = self._mark(), {"data_docs.zip"}
+        for name in self.proofs():
+            known |= {f"{name}.parquet", f"{name}.proof.json", f"unreadable_{name}.parquet"}
+        for ending in ("parquet", "json"):
+            known |= {f"{name}.{ending}" for name in self._derived(ending) if self._is_from(name, mark, ending)}
+        every = [path for path in self._fs.ls(self._path, detail=False) if _OWN_FILE.search(path)]
+        strays = [path for path in every if path.rsplit("/", 1)[-1] not in known]
+        for path in strays:
+            self._fs.rm_file(path)
+        return len(strays)
 
     def _derived(self, ending: str) -> list[str]:
         """The names of the derived tables or documents that are there."""

@@ -20,6 +20,7 @@ from include.mingasync.console import (
     action_pages,
     connection_pages,
     decision_pages,
+    erasing_pages,
     lists_pages,
     people_pages,
     settings_pages,
@@ -53,6 +54,7 @@ app.include_router(connection_pages.router)
 app.include_router(lists_pages.router)
 app.include_router(decision_pages.router)
 app.include_router(people_pages.router)
+app.include_router(erasing_pages.router)
 app.include_router(action_pages.router)
 app.include_router(why_page.router)
 app.include_router(router)  # the last, since its last route takes every address

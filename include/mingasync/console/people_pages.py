@@ -13,6 +13,7 @@ from fastapi.responses import Response
 
 from include.mingasync.console import people_acts
 from include.mingasync.console.access import DistrictSlug, may_edit, name_of, refuse_reader
+from include.mingasync.console.erasing_pages import erased_in, erasing
 from include.mingasync.console.forms import Form, SentForm
 from include.mingasync.console.list_acts import NO_PERSON, Different
 from include.mingasync.console.lists_pages import done_in, number_in, school_names, seen_other
@@ -53,7 +54,7 @@ def _people(request: Request, slug: str, user: Any, *, status: int = 200, **more
         search = search_in(request, _filters(slug, here))
         rows = here.rows("people", district=slug, **search.parameters, **search.window)
         schools = school_names(slug, here)
-        done = done_in(request, slug, here)
+        done = done_in(request, slug, here) or erased_in(request, slug, here)
     size = rows[0]["size"] if rows else 0
     schools.pop(NOWHERE)
     content = {"typed": None, "faults": {}, "alike": [], "unlike": ""} | more
@@ -183,9 +184,11 @@ def _one(request: Request, slug: str, user: Any, person_id: int, *, status: int 
 
 @router.post("/districts/{slug}/people/{person_id}")
 def one_person_sent(request: Request, slug: DistrictSlug, user: GetUserDep, person_id: str, form: SentForm) -> Response:
-    """What became of a person whose switch was turned, or of whom a field was pinned or its pin taken off."""
+    """What became of a person whose switch was turned, of whom a field was pinned or its pin taken off, or who is erased."""
     refuse_reader(user, slug)
     number, action, who = number_in(person_id, NO_PERSON), form.one("action"), name_of(user)
+    if action in ("erase", "erase_for_good"):
+        return erasing(request, slug, user, number, form)
     try:
         if action in ("include", "exclude"):
             done = people_acts.set_include(slug, number, action == "include", who)

@@ -49,14 +49,28 @@ def count_run(connection: psycopg.Connection[Any], run_no: int, lacking: Counts 
         "select severity, count(*) from directory.sync_issues where run_no = %s group by 1", (run_no,)
     ):
         counts["issues"][severity] = number
-    unchanged, known = connection.execute(
-        "select coalesce(counts -> 'unchanged', '{}'), counts -> 'lacking' from directory.sync_runs where run_no = %s", (run_no,)
-    ).fetchone() or ({}, None)
+    unchanged, known, erased = connection.execute(
+        "select coalesce(counts -> 'unchanged', '{}'), counts -> 'lacking', coalesce(erased, '{}')"
+        " from directory.sync_runs where run_no = %s",
+        (run_no,),
+    ).fetchone() or ({}, None, {})
     for group, numbers in unchanged.items():
         for name, number in numbers.items():
             counts[group][name]["unchanged"] = number
+    counts = added(counts, erased)
     counts["unchanged"] = unchanged
     return counts | ({"lacking": lacking or known} if lacking or known else {})
+
+
+def added(counts: Counts, more: Counts, sign: int = 1) -> Counts:
+    """Every number of the counts with the one that stands at the same place in others added, or taken off."""
+    together = dict(counts)
+    for key, number in more.items():
+        if isinstance(number, dict):
+            together[key] = added(together.get(key, {}), number, sign)
+        else:
+            together[key] = together.get(key, 0) + sign * number
+    return together
 
 
 def count_lacking(connection: psycopg.Connection[Any], district: str) -> Counts:

@@ -22,6 +22,7 @@ def open_run(connection: Connection, run: Run) -> int:
     A run that was closed, or waits for an answer, stays as it is: who opens it anew may have nothing more to do.
     """
     with connection.transaction():
+        _wait_for_erasing(connection, run.district)
         row = connection.execute(
             """
             insert into directory.sync_runs (district, run_id, kind, logical_date, night)
@@ -37,6 +38,11 @@ def open_run(connection: Connection, run: Run) -> int:
     return number
 
 
+def _wait_for_erasing(connection: Connection, district: str) -> None:
+    """Open no run beside whoever holds the district alone: what a run reads while somebody is erased would bring them back."""
+    connection.execute("select directory.lock_district(%s, by_hand => true)", (district,))
+
+
 def run_number(connection: Connection, run: Run) -> int | None:
     """The number of a run that was opened, None for one that never got so far."""
     row = connection.execute(
@@ -48,6 +54,9 @@ def run_number(connection: Connection, run: Run) -> int | None:
 def reopen(connection: Connection, run_no: int) -> None:
     """Show a closed run as running, because its tasks are done again down to the one that closes it; its answers stay."""
     with connection.transaction():
+        row = connection.execute("select district from directory.sync_runs where run_no = %s", (run_no,)).fetchone()
+        assert row is not None, "a run is opened again after it was opened"
+        _wait_for_erasing(connection, row[0])
         connection.execute(
             "update directory.sync_runs set state = 'running', reason = null, finished_at = null where run_no = %s", (run_no,)
         )
@@ -197,6 +206,18 @@ def newer_run(connection: Connection, run_no: int) -> str | None:
         (run_no,),
     ).fetchone()
     return row[0] if row else None
+
+
+def note_digests(connection: Connection, district: str, run_id: str, digests: Mapping[str, str]) -> None:
+    """Write down what the collections of a run's snapshot are after records were taken out of them; its numbers stay."""
+    with connection.transaction():
+        for name, digest in digests.items():
+            connection.execute(
+                """update directory.sync_runs
+                   set collections = jsonb_set(collections, array[%(name)s, 'sha256'], to_jsonb(%(digest)s::text))
+                   where district = %(district)s and run_id = %(run_id)s and collections ? %(name)s""",
+                {"name": name, "digest": digest, "district": district, "run_id": run_id},
+            )
 
 
 def note_users(connection: Connection, district: str, run_id: str, rows: int, sha256: str) -> None:
