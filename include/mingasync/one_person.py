@@ -34,8 +34,8 @@ GONE = "…"
 class Someone:
     """One person by all that is kept of them: values that they have, had, or were to get.
 
-    ``sourced_ids`` are theirs. ``others``: the sourcedIds of records that may be theirs and that other people of the directory
-    have by now, with the given and family name of these.
+    ``sourced_ids`` are theirs; so are ``addresses``, which nobody else has and which may be written to. ``others``: sourcedIds of
+    records that may be theirs and that other people of the directory have by now, with the given and family name of these.
     """
 
     district: str
@@ -45,12 +45,8 @@ class Someone:
     given_names: frozenset[str] = frozenset()
     family_names: frozenset[str] = frozenset()
     keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    addresses: frozenset[str] = frozenset()
     others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-    @property
-    def emails(self) -> frozenset[str]:
-        """Their e-mail addresses, lower-case."""
-        return self.keys.get("email", frozenset())
 
     @property
     def full_names(self) -> frozenset[str]:
@@ -59,10 +55,10 @@ class Someone:
 
     @property
     def signatures(self) -> list[str]:
-        """How they would be named, lower-case, where it is kept who did something; pupils do nothing here."""
+        """How they would be named, lower-case, where it is kept who did something; students do nothing here."""
         if self.role == "student":
-            return sorted(self.emails)
-        return sorted({*self.emails, *self.keys.get("username", ()), *(name.lower() for name in self.full_names)})
+            return []
+        return sorted({*self.addresses, *self.keys.get("username", ()), *(name.lower() for name in self.full_names)})
 
     def is_meant(self, record: Mapping[str, Any]) -> bool:
         """Whether a record of the SIS is theirs by what it says."""
@@ -293,7 +289,7 @@ class _Said:
             unknown = {one: [i for i in ids if i not in self.gone(one)] for one, ids in content["unknown"].items()}
             return content | {"unknown": {one: ids for one, ids in unknown.items() if ids}}
         if name == "derived_with":
-            return without_recipient(content, self.someone.emails)
+            return without_recipient(content, self.someone.addresses)
         return content
 
 

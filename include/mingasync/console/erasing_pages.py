@@ -92,7 +92,7 @@ def _review(request: Request, slug: str, person_id: int, *, status: int = 200, f
 
 def worded(numbers: dict[str, int]) -> list[tuple[int, str]]:
     """How much of each kind, in people's words."""
-    return [(number, KINDS[kind][number != 1]) for kind, number in numbers.items()]
+    return [(numbers[kind], words[numbers[kind] != 1]) for kind, words in KINDS.items() if kind in numbers]
 
 
 def erased_in(request: Request, slug: str, here: Directory) -> Row | None:

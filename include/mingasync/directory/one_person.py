@@ -43,7 +43,18 @@ def find(connection: Connection, district: str, person_id: int) -> Someone:
         family_names=frozenset(said.get("family_name", ())),
         keys={key: frozenset(value.strip().lower() for value in said.get(key, ())) for key in KEYS},
     )
-    return known_by(connection, someone, someone.sourced_ids)
+    return known_by(connection, replace(someone, addresses=_addresses(connection, someone)), someone.sourced_ids)
+
+
+def _addresses(connection: Connection, someone: Someone) -> frozenset[str]:
+    """The e-mail addresses that are theirs alone, lower-case. A student's is often the family's, and nobody here writes to it."""
+    own = set(someone.keys["email"]) if someone.role != "student" else set()
+    shared = connection.execute(
+        "select lower(btrim(email)) from directory.people"
+        " where district = %s and person_id <> %s and lower(btrim(email)) = any (%s)",
+        (someone.district, someone.person_id, sorted(own)),
+    )
+    return frozenset(own - {row[0] for row in shared})
 
 
 def known_by(connection: Connection, someone: Someone, sourced_ids: Iterable[str]) -> Someone:
@@ -119,7 +130,7 @@ def _keep_counted(connection: Connection, run_no: int, before: Mapping[str, Any]
 
 def _forget_recipient(connection: Connection, someone: Someone) -> None:
     """Take their addresses out of the settings that the runs had, and out of the history of the settings."""
-    for address in sorted(someone.emails):
+    for address in sorted(someone.addresses):
         for table, columns in (("sync_runs", ("settings",)), ("settings_history", ("before", "after"))):
             for column in columns:
                 _forget_in(connection, table, column, address, someone)
@@ -136,7 +147,7 @@ def _forget_in(connection: Connection, table: str, column: str, address: str, so
     for (settings,) in found:
         connection.execute(
             psycopg.sql.SQL("update {0} set {1} = %s where district = %s and {1} = %s").format(*place),
-            (Jsonb(without_recipient(settings, someone.emails)), someone.district, Jsonb(settings)),
+            (Jsonb(without_recipient(settings, someone.addresses)), someone.district, Jsonb(settings)),
         )
 
 
@@ -149,8 +160,8 @@ def _parameters(someone: Someone, enrollments: Iterable[str]) -> dict[str, Any]:
         "person_id": number,
         "sourced_ids": sorted(someone.sourced_ids),
         "enrollments": sorted(enrollments),
-        "emails": sorted(someone.emails),
-        "full_names": sorted(someone.full_names),
+        "addresses": sorted(someone.addresses),
+        "full_names": sorted(someone.full_names) if someone.addresses else [],
         "signatures": someone.signatures,
         "erased": ERASED,
         # Regular expressions: a name as a word, a family name behind a list's name, their number in a question, an id among

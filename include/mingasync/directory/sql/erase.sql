@@ -77,25 +77,25 @@ where r.district = %(district)s and r.relinks_before is not null;
 
 -- As the contact of students they come again with the students.
 update directory.people as p set parent_name = null, parent_email = null, parent_phone = null, updated_at = now()
-where p.district = %(district)s and p.person_id <> %(person_id)s and lower(btrim(p.parent_email)) = any (%(emails)s::text[]);
+where p.district = %(district)s and p.person_id <> %(person_id)s and lower(btrim(p.parent_email)) = any (%(addresses)s::text[]);
 update directory.changes as c set
     before = nullif(c.before - array['parent_name', 'parent_email', 'parent_phone'], '{}'),
     after = nullif(c.after - array['parent_name', 'parent_email', 'parent_phone'], '{}')
 from directory.sync_runs as r
 where r.run_no = c.run_no and r.district = %(district)s and c.entity = 'person'
   and (c.before ?| array['parent_name', 'parent_email', 'parent_phone'] or c.after ?| array['parent_name', 'parent_email', 'parent_phone'])
-  and (lower(btrim(c.before ->> 'parent_email')) = any (%(emails)s::text[])
-       or lower(btrim(c.after ->> 'parent_email')) = any (%(emails)s::text[])
+  and (lower(btrim(c.before ->> 'parent_email')) = any (%(addresses)s::text[])
+       or lower(btrim(c.after ->> 'parent_email')) = any (%(addresses)s::text[])
        or c.before ->> 'parent_name' = any (%(full_names)s::text[]) or c.after ->> 'parent_name' = any (%(full_names)s::text[]));
 
 -- As somebody who is written to.
 update directory.mails as m
 set recipients = array(select one from unnest(m.recipients) with ordinality as at (one, place)
-                       where lower(btrim(one)) <> all (%(emails)s::text[]) order by place)
+                       where lower(btrim(one)) <> all (%(addresses)s::text[]) order by place)
 where m.district = %(district)s and exists (
-    select from unnest(m.recipients) as one where lower(btrim(one)) = any (%(emails)s::text[]));
+    select from unnest(m.recipients) as one where lower(btrim(one)) = any (%(addresses)s::text[]));
 update directory.connection_requests as q set contact_name = %(erased)s, contact_email = %(erased)s
-where q.district = %(district)s and lower(btrim(q.contact_email)) = any (%(emails)s::text[]);
+where q.district = %(district)s and lower(btrim(q.contact_email)) = any (%(addresses)s::text[]);
 
 -- As somebody who did something here.
 do $$

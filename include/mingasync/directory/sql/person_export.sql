@@ -59,13 +59,13 @@ from own cross join lateral (values
                          order by m.night desc)
         from directory.mails as m
         where m.district = own.district and exists (
-            select from unnest(m.recipients) as one where lower(btrim(one)) = any (%(emails)s::text[])))),
+            select from unnest(m.recipients) as one where lower(btrim(one)) = any (%(addresses)s::text[])))),
     (13, 'connection_request', (
         select jsonb_agg(to_jsonb(q)) from directory.connection_requests as q
-        where q.district = own.district and lower(btrim(q.contact_email)) = any (%(emails)s::text[]))),
+        where q.district = own.district and lower(btrim(q.contact_email)) = any (%(addresses)s::text[]))),
     (14, 'contact_of_students', (
         select jsonb_agg(jsonb_build_object('parent_name', p.parent_name, 'parent_email', p.parent_email, 'parent_phone', p.parent_phone))
         from directory.people as p
-        where p.district = own.district and p.person_id <> own.person_id and lower(btrim(p.parent_email)) = any (%(emails)s::text[])))
+        where p.district = own.district and p.person_id <> own.person_id and lower(btrim(p.parent_email)) = any (%(addresses)s::text[])))
 ) as one (place, section, content)
 order by one.place
