@@ -374,7 +374,7 @@ def test_no_byte_of_them_is_left(tasks: Tasks, connect: Connect, role: str) -> N
 
 def ordinary(tasks: Tasks) -> dict[str, int]:
     """Three nights with the student and the teacher; their numbers."""
-    tasks.directory.settings = json.loads(json.dumps(SETTINGS))
+    tasks.directory.settings = every_list("T1")
     for day in range(3):
         tasks.night(sis(named("student", grades=[f"0{7 + day}"]), named("teacher")), night=NIGHT + dt.timedelta(days=day))
     return {"student": number_of(tasks.directory, "zq-4711"), "teacher": number_of(tasks.directory, "xv-0815")}
