@@ -34,7 +34,7 @@ GONE = "…"
 class Someone:
     """One person by all that is kept of them: values that they have, had, or were to get.
 
-    ``sourced_ids`` are theirs; so are ``addresses``, which nobody else has and which may be written to. ``others``: sourcedIds of
+    ``sourced_ids`` are theirs; so are ``addresses`` and ``own_names``, which nobody else has. ``others``: sourcedIds of
     records that may be theirs and that other people of the directory have by now, with the given and family name of these.
     """
 
@@ -46,6 +46,7 @@ class Someone:
     family_names: frozenset[str] = frozenset()
     keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
     addresses: frozenset[str] = frozenset()
+    own_names: frozenset[str] = frozenset()
     others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property

@@ -47,6 +47,8 @@ class Kept:
     someone: Someone
     sections: dict[str, list[Any]]
     unreadable: int = 0
+    #: what could not be looked at, in words
+    not_included: tuple[str, ...] = ()
     #: the number under which it is kept that they were erased
     erasure: int | None = None
 
@@ -59,6 +61,8 @@ class Kept:
     def as_json(self) -> str:
         """All of it as a document that a person can read."""
         content = {"district": self.someone.district, "person_id": self.someone.person_id, **self.sections}
+        if self.not_included:
+            content["not_included"] = list(self.not_included)
         return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
@@ -102,7 +106,11 @@ def kept_of(connection: Connection, district: str, person_id: int) -> Kept:
         if records.users or records.enrollments:
             run_id = store.run_of(snapshot)
             read.append({"run_id": run_id, "users": records.users, "enrollments": records.enrollments})
-    return Kept(someone, one_person.everything(connection, someone, enrollments) | {"snapshots": read}, unreadable)
+    sections = one_person.everything(connection, someone, enrollments) | {"snapshots": read}
+    left_out = [f"{unreadable} snapshots that cannot be read"] if unreadable else []
+    if runs.loaded_runs(connection, district) and not store.snapshots:
+        left_out.append("what the runs read: no snapshot can be reached from here")
+    return Kept(someone, sections, unreadable, tuple(left_out))
 
 
 def _known(connection: Connection, store: _Store, someone: Someone) -> Someone:

@@ -43,18 +43,23 @@ def find(connection: Connection, district: str, person_id: int) -> Someone:
         family_names=frozenset(said.get("family_name", ())),
         keys={key: frozenset(value.strip().lower() for value in said.get(key, ())) for key in KEYS},
     )
-    return known_by(connection, replace(someone, addresses=_addresses(connection, someone)), someone.sourced_ids)
+    return known_by(connection, _with_own_values(connection, someone), someone.sourced_ids)
 
 
-def _addresses(connection: Connection, someone: Someone) -> frozenset[str]:
-    """The e-mail addresses that are theirs alone, lower-case. A student's is often the family's, and nobody here writes to it."""
-    own = set(someone.keys["email"]) if someone.role != "student" else set()
-    shared = connection.execute(
-        "select lower(btrim(email)) from directory.people"
-        " where district = %s and person_id <> %s and lower(btrim(email)) = any (%s)",
-        (someone.district, someone.person_id, sorted(own)),
-    )
-    return frozenset(own - {row[0] for row in shared})
+def _with_own_values(connection: Connection, someone: Someone) -> Someone:
+    """The person with the addresses and names that nobody else of the district has.
+
+    A student's address is often the family's, and nobody here writes to it.
+    """
+    addresses = set(someone.keys["email"]) if someone.role != "student" else set()
+    names = {*someone.given_names, *someone.family_names}
+    wanted = {"names": [name.lower() for name in names], "addresses": sorted(addresses)}
+    rows = connection.execute(
+        (_SQL / "values_of_others.sql").read_bytes(), wanted | {"district": someone.district, "person_id": someone.person_id}
+    ).fetchall()
+    shared = {kind: {value for at, value in rows if at == kind} for kind in ("name", "address")}
+    own = {name for name in names if name.lower() not in shared["name"]}
+    return replace(someone, addresses=frozenset(addresses - shared["address"]), own_names=frozenset(own))
 
 
 def known_by(connection: Connection, someone: Someone, sourced_ids: Iterable[str]) -> Someone:
@@ -152,8 +157,9 @@ def _forget_in(connection: Connection, table: str, column: str, address: str, so
 
 
 def _parameters(someone: Someone, enrollments: Iterable[str]) -> dict[str, Any]:
-    families, number = _any_of(someone.family_names), someone.person_id
-    names = _any_of(name for name in {*someone.family_names, *someone.given_names} if len(name) > 1)
+    # A list bears the name of its teacher, never of a student.
+    families, number = _any_of(someone.family_names if someone.role != "student" else ()), someone.person_id
+    names = _any_of(name for name in {*someone.own_names, *someone.full_names} if len(name) > 1)
     ids = _any_of({*someone.sourced_ids, *enrollments})
     return {
         "district": someone.district,
@@ -161,6 +167,7 @@ def _parameters(someone: Someone, enrollments: Iterable[str]) -> dict[str, Any]:
         "sourced_ids": sorted(someone.sourced_ids),
         "enrollments": sorted(enrollments),
         "addresses": sorted(someone.addresses),
+        "family_names": sorted(someone.family_names),
         "full_names": sorted(someone.full_names) if someone.addresses else [],
         "signatures": someone.signatures,
         "erased": ERASED,

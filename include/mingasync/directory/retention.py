@@ -46,6 +46,7 @@ def _plans(connection: Connection, district: str, before: dt.datetime) -> int:
         cursor.execute(_FORGET_RUNS, {"district": district, "before": before})
         cursor.execute(_FORGET_SETTINGS, {"district": district, "before": before})
         cursor.execute(_FORGET_HANDS, {"district": district, "before": before})
+        cursor.execute(_FORGET_ERASURES, {"district": district, "before": before})
         cursor.execute(_FORGET_REQUESTS, {"district": district, "before": before})
         cursor.execute(_FORGET_CHECKS, {"district": district, "before": before})
     # In this order: a run is marked before the first of its rows goes, so that nobody undoes half of it.
@@ -89,6 +90,8 @@ _FORGET_SETTINGS: LiteralString = (
 )
 
 _FORGET_HANDS: LiteralString = "delete from directory.hand_changes where district = %(district)s and changed_at < %(before)s"
+
+_FORGET_ERASURES: LiteralString = "delete from directory.erasures where district = %(district)s and erased_at < %(before)s"
 
 _FORGET_REQUESTS: LiteralString = """
 delete from directory.connection_requests as request

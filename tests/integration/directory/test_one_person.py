@@ -240,14 +240,16 @@ def by_hand(directory: Directory, numbers: dict[str, int]) -> None:
              " values (%(list)s, false, 'add', 'applied', array[%(student)s, %(teacher)s]::integer[])"),
             ("Not for Zolly and Xanthe", "insert into directory.membership_overrides (list_id, person_id, manager, keep)"
              " values (%(list)s, %(student)s, false, false), (%(list)s, %(teacher)s, false, false)"),
+            ("Latin · Vanderold", "insert into directory.membership_changes (list_id, manager, action, status, people)"
+             " values (%(list)s, false, 'add', 'applied', '{1}')"),
             ("Xanthe's pupils", "insert into directory.membership_changes (list_id, manager, action, status, people)"
              " values (%(list)s, false, 'add', 'applied', '{1}')"),
         )
     ):  # fmt: skip
-        of_teacher = number == 2
+        of_teacher = number == 3
         list_id = directory.value(
             "insert into directory.user_lists (district, kind, name, source_id, school_id) values ('oak', %s, %s, %s, %s) returning list_id",
-            "teacher" if of_teacher else "manual", name, "xv-0815" if of_teacher else None, "gone" if of_teacher else None,
+            ("manual", "manual", "class", "teacher")[number], name, "xv-0815" if of_teacher else None, "gone" if of_teacher else None,
         )  # fmt: skip
         directory.connection.execute(statement, {"list": list_id, **numbers})
         if of_teacher:
@@ -511,7 +513,13 @@ def test_what_cannot_be_read_goes_whole_and_a_store_out_of_reach_is_said(tasks: 
     tasks.folder.rename(aside)
     with pytest.raises(ErasingRefused, match="Of 3 loaded runs of oak no snapshot can be reached from here"):
         command.erase(connect, DISTRICT, numbers["student"], "Ada")
+    with connect() as connection:
+        kept = command.kept_of(connection, DISTRICT, numbers["student"])
+        assert json.loads(kept.as_json())["not_included"] == ["what the runs read: no snapshot can be reached from here"]
     aside.rename(tasks.folder)
+    with connect() as connection:
+        kept = command.kept_of(connection, DISTRICT, numbers["student"])
+        assert json.loads(kept.as_json())["not_included"] == ["2 snapshots that cannot be read"]
     kept = command.erase(connect, DISTRICT, numbers["student"], "Ada")
     assert kept.numbers["unreadable_snapshots"] == 2 and [one.exists() for one in folders] == [False, False, True]
     assert traces(directory, tasks.folder, list(STUDENT.values())) == []
@@ -535,6 +543,14 @@ def test_others_with_an_id_or_a_name_of_theirs_stay(tasks: Tasks, connect: Conne
     assert number_of(directory, "zq-other") == number
     heir = user("zq-4711", given_name="Heidi", family_name="Heir")
     tasks.night(sis(named("student", sourced_id="zq-other", **family), twin, heir), night=NIGHT + dt.timedelta(days=2))
+    # Whoever is called as the teacher of a class takes nothing from its name.
+    of_b = "select list_id, name from directory.user_lists where source_id = 'B'"
+    assert directory.rows(of_b)[0][1] == "Algebra · Teachwell"
+    namesake = directory.value("select directory.add_person('oak', 'student', 'Tymoteusz', 'Teachwell')")
+    directory.do("select directory.add_list_member(%s, %s)", directory.rows(of_b)[0][0], namesake)
+    command.erase(connect, DISTRICT, namesake, "Ada")
+    assert directory.rows(of_b)[0][1] == "Algebra · Teachwell"
+    assert traces(directory, tasks.folder, ["Tymoteusz"]) == []
     directory.do(
         "insert into directory.sync_issues (district, run_id, run_no, severity, resource, sourced_id, rule, message, fix)"
         " select district, run_id, run_no, 'error', 'classes', 'zq-other', 'classes.terms_none', 'x', 'y' from directory.sync_runs limit 1"

@@ -80,6 +80,10 @@ def test_each_kind_of_row_goes_in_its_time(directory: Directory, monkeypatch: py
             "insert into directory.hand_changes (district, changed_at, changed_by, action) values (%s, %s, %s, 'set_visibility')",
             DISTRICT, now() - dt.timedelta(days=at), f"Ada {at}",
         )  # fmt: skip
+        directory.do(
+            "insert into directory.erasures (district, erased_at, erased_by, removed) values (%s, %s, %s, '{}')",
+            DISTRICT, now() - dt.timedelta(days=at), f"Ada {at}",
+        )  # fmt: skip
     for slug, at in ((DISTRICT, 110), ("late", 1)):
         asked = (slug, f"Bo {at}", now() - dt.timedelta(days=at))
         directory.do(
@@ -102,6 +106,7 @@ def test_each_kind_of_row_goes_in_its_time(directory: Directory, monkeypatch: py
     assert left(directory, "sync_issues") == {third, fourth}
     assert left(directory, "mails") == {fourth}
     assert directory.rows("select changed_by from directory.hand_changes") == [("Ada 1",)]
+    assert directory.rows("select erased_by from directory.erasures") == [("Ada 1",)]
     remove_old_rows(directory.connection, "late", DAYS, now())
     assert directory.rows("select requested_by from directory.connection_requests") == [("Bo 1",)]
     assert directory.rows("select done_by from directory.connection_steps") == [("Bo 1",)]

@@ -11,6 +11,10 @@ from directory.user_lists as l
 where l.district = %(district)s and (
     l.owner_id = %(person_id)s
     or l.kind = 'teacher' and l.owner_id is null and l.source_id = any (%(sourced_ids)s::text[])
+    -- How they came to bear the name may be kept no longer.
+    or l.kind = 'class' and (l.name ~ %(behind)s or l.synced_name ~ %(behind)s) and not exists (
+        select from directory.people as p
+        where p.district = l.district and p.person_id <> %(person_id)s and p.role <> 'student' and p.family_name = any (%(family_names)s::text[]))
     or l.list_id in (select m.list_id from directory.memberships as m where m.people @> array[%(person_id)s]::integer[]
                      union select c.list_id from directory.membership_changes as c where c.people @> array[%(person_id)s]::integer[]
                      union select o.list_id from directory.membership_overrides as o where o.person_id = %(person_id)s));
@@ -34,7 +38,8 @@ update directory.changes as c set
     before = nullif(c.before - array['name', 'synced_name'], '{}'), after = nullif(c.after - array['name', 'synced_name'], '{}')
 from their_lists as t
 where c.entity = 'list' and c.entity_no = t.list_id
-  and concat_ws(' ', c.before ->> 'name', c.before ->> 'synced_name', c.after ->> 'name', c.after ->> 'synced_name') ~* %(names)s;
+  and concat_ws(' ', c.before ->> 'name', c.before ->> 'synced_name', c.after ->> 'name', c.after ->> 'synced_name')
+      ~* concat(%(names)s, '|', %(behind)s);
 update directory.hand_changes as h set before = null, after = null
 where h.district = %(district)s and h.action = 'rename' and h.list_ids && array(select list_id from their_lists)
   and concat_ws(' ', h.before ->> 'name', h.after ->> 'name') ~* %(names)s;
