@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -74,6 +74,25 @@ class Someone:
             return False
         other = self.others.get(sourced_id)
         return other is None or (folded(other[0]), folded(other[1])) != (given, family)
+
+
+def called_in(snapshot: Snapshot, someone: Someone) -> Someone:
+    """The person with the names and keys that their records in a snapshot have."""
+    try:
+        users = snapshot.table("users", ["sourced_id", "given_name", "family_name", "preferred_given_name", *KEYS])
+    except SnapshotUnusable:
+        return someone
+    said: dict[str, set[str]] = {}
+    for record in users.filter(_are_in(users, "sourced_id", someone.sourced_ids)).to_pylist():
+        for name, value in record.items():
+            if value and value.strip():
+                said.setdefault(name, set()).add(value.strip())
+    return replace(
+        someone,
+        given_names=someone.given_names | said.get("given_name", set()) | said.get("preferred_given_name", set()),
+        family_names=someone.family_names | said.get("family_name", set()),
+        keys={key: someone.keys.get(key, frozenset()) | {one.lower() for one in said.get(key, ())} for key in KEYS},
+    )
 
 
 @dataclass(frozen=True)

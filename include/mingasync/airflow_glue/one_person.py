@@ -21,7 +21,7 @@ from include.mingasync.airflow_glue import context
 from include.mingasync.directory import one_person, runs, schema
 from include.mingasync.directory.locking import lock_district
 from include.mingasync.errors import MingaSyncError, SnapshotUnusable
-from include.mingasync.one_person import Someone, ids_in, records_of, without
+from include.mingasync.one_person import Someone, called_in, ids_in, records_of, without
 
 if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
@@ -91,10 +91,13 @@ class _Store:
         return self.run_ids.get(snapshot.url)
 
 
-def kept_of(connection: Connection, district: str, person_id: int) -> Kept:
-    """Everything that is kept of one person. Raises MingaSyncError where the district has none of this number."""
+def kept_of(connection: Connection, district: str, person: int | str) -> Kept:
+    """Everything that is kept of one person, by their number or by a sourcedId of theirs.
+
+    Raises MingaSyncError where the district has none.
+    """
     store = _Store.of(connection, district)
-    someone = _known(connection, store, one_person.find(connection, district, person_id))
+    someone = _known(connection, store, _whom(connection, store, district, person))
     read, unreadable, enrollments = [], 0, set()
     for snapshot in store.snapshots:
         try:
@@ -110,7 +113,18 @@ def kept_of(connection: Connection, district: str, person_id: int) -> Kept:
     left_out = [f"{unreadable} snapshots that cannot be read"] if unreadable else []
     if runs.loaded_runs(connection, district) and not store.snapshots:
         left_out.append("what the runs read: no snapshot can be reached from here")
+    if not any(sections.values()):
+        raise MingaSyncError(f"The district {district} has no person and no record with this sourcedId. Nothing was changed.")
     return Kept(someone, sections, unreadable, tuple(left_out))
+
+
+def _whom(connection: Connection, store: _Store, district: str, person: int | str) -> Someone:
+    if isinstance(person, int):
+        return one_person.find(connection, district, person)
+    someone = one_person.find_record(connection, district, person)
+    for snapshot in store.snapshots if someone.person_id == one_person.NOBODY else ():
+        someone = called_in(snapshot, someone)
+    return someone
 
 
 def _known(connection: Connection, store: _Store, someone: Someone) -> Someone:
@@ -121,7 +135,7 @@ def _known(connection: Connection, store: _Store, someone: Someone) -> Someone:
     return one_person.known_by(connection, someone, found)
 
 
-def erase(connect: Connect, district: str, person_id: int, by: str, *, without_snapshots: bool = False) -> Kept:
+def erase(connect: Connect, district: str, person: int | str, by: str, *, without_snapshots: bool = False) -> Kept:
     """What was removed for good of one person, from the directory and from every snapshot.
 
     Holds the district from beginning to end, so that no run is opened meanwhile. Killed at any point it is run again and goes on;
@@ -138,7 +152,7 @@ def erase(connect: Connect, district: str, person_id: int, by: str, *, without_s
             store = _Store.of(holding, district)
             if not without_snapshots:
                 _refuse_out_of_reach(holding, store, district)
-            kept = kept_of(holding, district, person_id)
+            kept = kept_of(holding, district, person)
             enrollments: set[str] = set()
             someone = kept.someone
             try:
@@ -150,7 +164,7 @@ def erase(connect: Connect, district: str, person_id: int, by: str, *, without_s
                     "is still there; snapshots that were rewritten before do not hold them any more."
                 ) from error
             erasure = one_person.erase(holding, someone, enrollments, kept.numbers, by)
-    log.info("%s: person %s was erased: %s", district, person_id, kept.numbers)
+    log.info("%s: one person was erased: %s", district, kept.numbers)
     return replace(kept, erasure=erasure)
 
 
@@ -199,10 +213,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m include.mingasync.airflow_glue.one_person", description=__doc__)
     parser.add_argument("what", choices=["export", "erase"])
     parser.add_argument("district")
-    parser.add_argument("person", type=int, help="the person_id")
-    parser.add_argument("--confirm", type=int, metavar="PERSON", help="the person_id once more; without it nothing is erased")
+    parser.add_argument("person", help="the person_id")
+    parser.add_argument("--sourced-id", action="store_true", help="PERSON is a sourcedId, also of somebody who has no entry here")
+    parser.add_argument("--confirm", metavar="PERSON", help="PERSON once more; without it nothing is erased")
     parser.add_argument("--without-snapshots", action="store_true", help="the district's snapshots are not there any more")
     asked = parser.parse_args()
+    if not asked.sourced_id and not asked.person.isdecimal():
+        parser.error("PERSON is a person_id, a number; say --sourced-id where it is a sourcedId")
     try:
         for line in _answers(asked):
             print(line)  # noqa: T201 - the answer is what the program is for
@@ -211,16 +228,15 @@ def main() -> None:
 
 
 def _answers(asked: argparse.Namespace) -> Iterator[str]:
+    person = asked.person if asked.sourced_id else int(asked.person)
     if asked.what == "erase" and asked.confirm == asked.person:
-        kept = erase(
-            context.directory, asked.district, asked.person, getpass.getuser(), without_snapshots=asked.without_snapshots
-        )
+        kept = erase(context.directory, asked.district, person, getpass.getuser(), without_snapshots=asked.without_snapshots)
         yield f"Person {asked.person} of {asked.district} was erased for good:"
         yield from lines_of(kept)
         return
     with context.directory() as connection:
         schema.bring_to_head(connection)
-        kept = kept_of(connection, asked.district, asked.person)
+        kept = kept_of(connection, asked.district, person)
     if asked.what == "export":
         yield kept.as_json().rstrip("\n")
         return

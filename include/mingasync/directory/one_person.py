@@ -20,6 +20,8 @@ _SQL = Path(__file__).parent / "sql"
 _NEVER = "(?!)"
 #: What stands where the name of somebody who was erased stood, and something has to stand.
 ERASED = "erased"
+#: The number of somebody who is no entry of the directory.
+NOBODY = 0
 Connection = psycopg.Connection[Any]
 
 
@@ -44,6 +46,16 @@ def find(connection: Connection, district: str, person_id: int) -> Someone:
         keys={key: frozenset(value.strip().lower() for value in said.get(key, ())) for key in KEYS},
     )
     return known_by(connection, _with_own_values(connection, someone), someone.sourced_ids)
+
+
+def find_record(connection: Connection, district: str, sourced_id: str) -> Someone:
+    """Whoever has a sourcedId in the directory; where nobody has, somebody of whom only records were read, without a number."""
+    row = connection.execute(
+        "select min(person_id) from directory.people where district = %s and %s = any (sourced_ids)", (district, sourced_id)
+    ).fetchone()
+    if row and row[0]:
+        return find(connection, district, row[0])
+    return Someone(district=district, person_id=NOBODY, role="student", sourced_ids=frozenset({sourced_id}))
 
 
 def _with_own_values(connection: Connection, someone: Someone) -> Someone:

@@ -139,3 +139,23 @@ select directory.remove_people(%(district)s, array[%(person_id)s]::integer[]);
 analyze directory.people, directory.user_lists, directory.changes, directory.hand_changes, directory.sync_issues, directory.sync_runs,
     directory.relink_proposals, directory.field_pins, directory.membership_overrides, directory.absences, directory.approvals,
     directory.mails, directory.settings_history, directory.connection_requests, directory.connection_steps, directory.connection_checks;
+
+-- Of a table that is empty now it keeps the samples of before. Servers before PostgreSQL 18 have no way to take these back.
+do $$
+declare
+    sample record;
+begin
+    if to_regprocedure('pg_catalog.pg_clear_attribute_stats(text, text, text, boolean)') is null then
+        return;
+    end if;
+    for sample in
+        select s.schemaname, s.tablename, s.attname, s.inherited
+        from pg_catalog.pg_stats as s
+        join pg_catalog.pg_class as c on c.relnamespace = 'directory'::regnamespace and c.relname = s.tablename
+        where s.schemaname = 'directory' and c.reltuples <= 0
+    loop
+        execute 'select pg_catalog.pg_clear_attribute_stats($1, $2, $3, $4)'
+            using sample.schemaname::text, sample.tablename::text, sample.attname::text, sample.inherited;
+    end loop;
+end
+$$;

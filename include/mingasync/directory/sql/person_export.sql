@@ -1,11 +1,11 @@
 -- Everything that the directory keeps about one person, a section per kind, the newest first where it is a history.
 with own as (
-    select p.*, array(select unnest(p.sourced_ids) union select unnest(%(sourced_ids)s::text[])) as every_id
-    from directory.people as p where p.district = %(district)s and p.person_id = %(person_id)s
+    select %(district)s::text as district, %(person_id)s::integer as person_id, %(sourced_ids)s::text[] as every_id
 )
 select one.section, coalesce(one.content, '[]')
 from own cross join lateral (values
-    (1, 'person', (select jsonb_build_array(to_jsonb(p) - 'digest') from directory.people as p where p.person_id = own.person_id)),
+    (1, 'person', (select jsonb_build_array(to_jsonb(p) - 'digest') from directory.people as p
+               where p.district = own.district and p.person_id = own.person_id)),
     (2, 'lists', (
         select jsonb_agg(jsonb_build_object(
             'list_id', l.list_id, 'kind', l.kind, 'name', l.name, 'school_id', l.school_id, 'visibility', l.visibility,
