@@ -26,8 +26,12 @@ def page(held: Held) -> Iterator[Page]:  # noqa: F811
     """A page whose requests the console answers."""
 
     def answer(route: Route) -> None:
-        address = urlsplit(route.request.url)
-        got = held.console.browser.get(f"{address.path}?{address.query}", headers={"accept": "text/html"})
+        asked, address = route.request, urlsplit(route.request.url)
+        headers = {"accept": "text/html", "sec-fetch-site": "same-origin"}
+        headers |= {"content-type": asked.headers["content-type"]} if asked.post_data else {}
+        got = held.console.browser.request(
+            asked.method, f"{address.path}?{address.query}", headers=headers, content=asked.post_data_buffer
+        )
         kept = {name: value for name, value in got.headers.items() if name.lower() in ("content-type", "content-security-policy")}
         route.fulfill(status=got.status_code, headers=kept, body=got.content)
 
@@ -84,3 +88,22 @@ def test_a_held_archive_is_answered_with_a_thumb(page: Page) -> None:
     for number in range(choices.count()):
         box = choices.nth(number).locator("xpath=ancestor::label[1]").bounding_box()
         assert box and box["height"] >= 24 and box["x"] + box["width"] <= 375
+
+
+def test_somebody_is_erased_by_clicking_on_a_phone(page: Page, held: Held) -> None:  # noqa: F811
+    held.glue.directory.do("update directory.sync_runs set finished_at = now(), state = 'success' where run_id = 'first'")
+    person = School(held.console).person("Max", "Oakley", email="max@example.org")
+    page.set_viewport_size({"width": 375, "height": 700})
+    page.goto(f"/districts/oak/people/{person}")
+    page.get_by_role("button", name="Erase").click()
+    page.get_by_role("heading", name="Erase Max Oakley for good?").wait_for()
+    assert page.evaluate(_WIDEST) <= 375
+    assert not Axe().run(page).response["violations"]
+    page.get_by_label(f"Type {person} to confirm").fill("1")
+    page.get_by_role("button", name="Erase for good").click()
+    page.get_by_text("Nobody was erased.").wait_for()
+    assert held.glue.directory.value("select count(*) from directory.people where person_id = %s", person) == 1
+    page.get_by_label(f"Type {person} to confirm").fill(str(person))
+    page.get_by_role("button", name="Erase for good").click()
+    page.get_by_text("One person was erased for good").wait_for()
+    assert held.glue.directory.value("select count(*) from directory.people where person_id = %s", person) == 0
