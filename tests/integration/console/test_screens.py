@@ -91,7 +91,7 @@ def test_a_held_archive_is_answered_with_a_thumb(page: Page) -> None:
 
 
 def test_somebody_is_erased_by_clicking_on_a_phone(page: Page, held: Held) -> None:  # noqa: F811
-    held.glue.directory.do("update directory.sync_runs set finished_at = now(), state = 'success' where run_id = 'first'")
+    held.glue.directory.do("update directory.sync_runs set finished_at = now(), state = 'success', loaded_at = null")
     person = School(held.console).person("Max", "Oakley", email="max@example.org")
     page.set_viewport_size({"width": 375, "height": 700})
     page.goto(f"/districts/oak/people/{person}")
