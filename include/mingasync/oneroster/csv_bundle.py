@@ -118,7 +118,7 @@ def _mode(file: str, files: Files, modes: dict[str, str], reading: Reading) -> s
         reading.absent = "absent in the bundle's manifest" if said == "absent" else "not in the bundle"
     elif said == "delta":
         return "delta"
-    elif said not in _BULK:
+    elif said not in _BULK or (not said and "delta" in modes.values()):
         reading.doubt = f"the bundle's manifest does not say whether {file}.csv is whole (neither bulk, delta nor absent)"
     return "bulk"
 
@@ -143,8 +143,14 @@ def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any
     if header is None:
         raise SourceError(f"1 file is empty: {file}.csv has not even a header. Export the bundle again. Nothing was changed.")
     where = layout(file, header, month_first=lambda: files.month_first)
-    for cells in rows:
+    for cells, is_last in _with_last(rows):
         values = where.read(cells)
+        if is_last and len(cells) < len(header) and files.is_open_ended(file):
+            # An upload that is going on, or broke off. What stands in the last cell may be the half of it.
+            reading.doubt = f"{file}.csv ends in the middle of a row, so its upload was not finished and rows are missing"
+            named = values.get("sourced_id") if where.places.get("sourced_id", len(cells)) < len(cells) - 1 else None
+            reading.set_aside(file, named, "the file ends in the middle of it")
+            continue
         if _swallows(cells, len(header)):
             # A quote that is not closed makes one cell of the rows after it.
             reading.doubt = f"a quote in {file}.csv is not closed, so rows after it are missing"
@@ -157,6 +163,17 @@ def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any
             reading.set_aside(file, named, f"it has {len(cells)} cells under {where.width} headers")
             continue
         yield values
+
+
+def _with_last(rows: Iterator[list[str]]) -> Iterator[tuple[list[str], bool]]:
+    """Each row, and whether it is the last one."""
+    held = next(rows, None)
+    for row in rows:
+        assert held is not None, "a row comes after the first"
+        yield held, False
+        held = row
+    if held is not None:
+        yield held, True
 
 
 def _swallows(cells: list[str], width: int) -> bool:
