@@ -115,6 +115,8 @@ def districts_touched(method: str, parts: list[str], content: Any) -> set[str]:
 
 def _of_run(method: str, parts: list[str], content: Any, writes: bool) -> set[str]:
     below = parts[2:]
+    if writes and _reaches_further(content):
+        return {EVERY}
     if method == "POST" and below == ["dagRuns"]:
         conf = content.get("conf") if isinstance(content, dict) else None
         return _named(conf)
@@ -123,6 +125,13 @@ def _of_run(method: str, parts: list[str], content: Any, writes: bool) -> set[st
     if below == ["clearTaskInstances"] and isinstance(content, dict) and isinstance(content.get("dag_run_id"), str):
         return _named(_conf_of(parts[1], content["dag_run_id"]))
     return {EVERY} if writes else set()
+
+
+def _reaches_further(content: Any) -> bool:
+    """Whether a write about one run asks Airflow for the runs before or after it as well: those may be of any district."""
+    return isinstance(content, dict) and any(
+        content.get(name) not in (None, False) for name in ("include_past", "include_future")
+    )
 
 
 def _named(conf: Any) -> set[str]:
