@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from include.mingasync.snapshot import Snapshot
 _ROWS_AT_A_TIME = 20_000
 #: From so many columns on, a line with as many commas is a row and no prose.
 _TELLING = 3
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _BULK = frozenset({"bulk", "full", ""})
 
 #: A role as REST sends it, from the fields of a row of roles.csv.
@@ -177,10 +179,17 @@ def _with_last(rows: Iterator[list[str]]) -> Iterator[tuple[list[str], bool]]:
 
 
 def _swallows(cells: list[str], width: int) -> bool:
-    """Whether a cell holds a whole row of the file."""
-    if width < _TELLING or "\n" not in "".join(cells):
+    """Whether a cell holds another row of the file, whole or as far as the quote that ends it."""
+    text = "".join(cells)
+    if width < _TELLING or ("\n" not in text and "\r" not in text):
         return False
-    return any(line.count(",") >= width - 1 for cell in cells for line in cell.split("\n")[1:])
+    for place, cell in enumerate(cells):
+        *whole, broken = _LINE_END.split(cell)[1:] or [""]
+        # The rest of the row that was broken off stands in the cells behind.
+        behind = len(cells) - 1 - place
+        if any(line.count(",") >= width - 1 for line in whole) or (broken and broken.count(",") + behind >= width - 1):
+            return True
+    return False
 
 
 @dataclass

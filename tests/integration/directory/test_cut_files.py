@@ -87,3 +87,24 @@ def test_a_file_of_which_the_manifest_of_changes_says_nothing_is_not_taken_for_w
     told = uploads.files(manifest=manifest, enrollments=_ENROLLMENTS, users=_USERS + changed)
     assert told.state == "completed_with_errors" and "manifest" in told.reason
     assert len(uploads.ids()) == 7 and len(uploads.members()) == 7
+
+
+_UNCLOSED = {
+    "closed by the quote of the same column": 's2,active,true,S1,student,s2,"As2,Bs2,\ns3,active,true,S1,student,s3,"As3",Bs3,\n',
+    "closed by a quote in an earlier column": 's2,active,true,S1,student,s2,"As2,Bs2,\ns3,active,true,"S1",student,s3,As3,Bs3,\n',
+    "closed by a quote in a later column": 's2,active,true,S1,student,s2,"As2,Bs2,\ns3,active,true,S1,student,s3,As3,"Bs3",\n',
+    "closed rows later": 's2,active,true,S1,student,s2,"As2,Bs2,\ns3,active,true,S1,student,s3,As3,Bs3,\ns4,active,true,"S1",student,s4,As4,Bs4,\n',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("shape", _UNCLOSED)
+def test_nobody_is_archived_for_lying_inside_of_a_quote_that_is_not_closed(shape: str, ends: str, uploads: Uploads) -> None:
+    """A name that begins with a quote swallows the next row as far as the next quote."""
+    spoilt = _UNCLOSED[shape]
+    users = "".join(line for line in _EVERYBODY.splitlines(keepends=True) if f"{line[:2]}," not in spoilt) + spoilt
+    told = uploads.files(users=(_USERS + users).replace("\n", ends))
+    assert told.state == "completed_with_errors" and "quote" in told.reason
+    assert uploads.ids() == ["s1", "s2", "s3", "s4", "s5", "s6", "t1"]
+    names = uploads.tasks.directory.rows("select given_name, family_name from directory.people where sourced_id = 's2'")
+    assert names == [("As2", "Bs2")] and len(uploads.members()) == 7
