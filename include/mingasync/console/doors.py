@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
@@ -27,6 +27,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Right = Literal["GET", "PUT"]
+#: The name of a list in an answer, and how the district of one of its entries is told.
+Cut = tuple[str, Callable[[dict[str, Any]], str | None]]
 
 #: DAGs that act for the district which their run's configuration names.
 FOR_ANY_DISTRICT = frozenset({"mingasync_undo", "mingasync_connect"})
@@ -44,7 +46,7 @@ class Doors:
         self.app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer 403, or hand the request on; what Airflow answers for all Variables is cut to those that one may read."""
+        """Answer 403, or hand the request on; what Airflow lists of all districts is cut to those that one may read."""
         parts = api_path(scope) if scope["type"] == "http" else None
         if not parts or (scope["method"] in _HARMLESS and not _may_tell(parts)):
             return await self.app(scope, receive, send)
@@ -61,11 +63,11 @@ class Doors:
         right: Right = "GET" if scope["method"] in _HARMLESS else "PUT"
         if not await run_in_threadpool(_all_allowed, user, districts, right):
             return await JSONResponse({"detail": f"{NO_DISTRICT} Nothing was changed."}, 403)(scope, receive, send)
-        if scope["method"] == "GET" and parts == ["variables"]:
-            return await self._only_readable(scope, receive, send, user)
+        if scope["method"] == "GET" and (cut := _CUT.get(tuple(parts))):
+            return await self._only_readable(scope, receive, send, user, cut)
         return await self.app(scope, receive, send)
 
-    async def _only_readable(self, scope: Message, receive: Receive, send: Send, user: Any) -> None:
+    async def _only_readable(self, scope: Message, receive: Receive, send: Send, user: Any, cut: Cut) -> None:
         start: Message = {}
         chunks: list[bytes] = []
 
@@ -78,7 +80,7 @@ class Doors:
                 return
             body = b"".join(chunks)
             if start.get("status") == 200:
-                body = await run_in_threadpool(_without_foreign, body, user)
+                body = await run_in_threadpool(_without_foreign, body, user, *cut)
             headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
             await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})
@@ -96,9 +98,9 @@ def api_path(scope: Message) -> list[str] | None:
 
 
 def _may_tell(parts: list[str]) -> bool:
-    """Whether reading this could tell of a district: a run of a DAG that acts for any, or a Variable."""
+    """Whether reading this could tell of a district: a run of a DAG that acts for any, what it announced, or a Variable."""
     of_a_run = parts[0] == "dags" and len(parts) > 3 and _acts_for_any(parts[1])
-    return of_a_run or parts[0] == "variables"
+    return of_a_run or parts[0] == "variables" or tuple(parts) in _CUT
 
 
 def districts_touched(method: str, parts: list[str], content: Any) -> set[str]:
@@ -115,6 +117,8 @@ def districts_touched(method: str, parts: list[str], content: Any) -> set[str]:
 
 def _of_run(method: str, parts: list[str], content: Any, writes: bool) -> set[str]:
     below = parts[2:]
+    if writes and _reaches_further(content):
+        return {EVERY}
     if method == "POST" and below == ["dagRuns"]:
         conf = content.get("conf") if isinstance(content, dict) else None
         return _named(conf)
@@ -123,6 +127,13 @@ def _of_run(method: str, parts: list[str], content: Any, writes: bool) -> set[st
     if below == ["clearTaskInstances"] and isinstance(content, dict) and isinstance(content.get("dag_run_id"), str):
         return _named(_conf_of(parts[1], content["dag_run_id"]))
     return {EVERY} if writes else set()
+
+
+def _reaches_further(content: Any) -> bool:
+    """Whether a write about one run asks Airflow for the runs before or after it as well: those may be of any district."""
+    return isinstance(content, dict) and any(
+        content.get(name) not in (None, False) for name in ("include_past", "include_future")
+    )
 
 
 def _named(conf: Any) -> set[str]:
@@ -151,12 +162,30 @@ def _allowed(user: Any, slug: str, right: Right) -> bool:
     return bool(get_auth_manager().is_authorized_dag(method=right, user=user, details=DagDetails(id=f"mingasync_{slug}")))
 
 
-def _without_foreign(body: bytes, user: Any) -> bytes:
-    """The list of Variables without those of districts that the user may not read."""
+def _without_foreign(body: bytes, user: Any, name: str, district_of: Callable[[dict[str, Any]], str | None]) -> bytes:
+    """A list that Airflow answers under a name without what is of districts that the user may not read."""
     content = json.loads(body)
-    own = [one for one in content["variables"] if not (slug := slug_of(one["key"])) or _allowed(user, slug, "GET")]
-    hidden = len(content["variables"]) - len(own)
-    return json.dumps(content | {"variables": own, "total_entries": content["total_entries"] - hidden}).encode()
+    own = [one for one in content[name] if not (slug := district_of(one)) or _allowed(user, slug, "GET")]
+    hidden = len(content[name]) - len(own)
+    return json.dumps(content | {name: own, "total_entries": content["total_entries"] - hidden}).encode()
+
+
+def _of_variable(variable: dict[str, Any]) -> str | None:
+    return slug_of(variable["key"])
+
+
+def _of_event(event: dict[str, Any]) -> str | None:
+    """The district of which an event tells that a DAG acting for any announced; Airflow asks for the right on all other DAGs."""
+    if not _acts_for_any(event.get("source_dag_id") or ""):
+        return None
+    return urlsplit(event.get("uri") or "").netloc or EVERY
+
+
+#: What Airflow lists of all districts: under which name, and how the district of one of them is told.
+_CUT: dict[tuple[str, ...], Cut] = {
+    ("variables",): ("variables", _of_variable),
+    ("assets", "events"): ("asset_events", _of_event),
+}
 
 
 def _acts_for_any(text: str) -> bool:

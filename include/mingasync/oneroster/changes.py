@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 #: What is worth asking so; orgs and terms are few.
 _LARGE = frozenset({"courses", "classes", "users", "enrollments"})
-_WEEK = dt.timedelta(days=7)
+#: Somewhat less than a week: the nights of a schedule, which are seconds early or late, lie on one side of it or the other.
+_WEEK = dt.timedelta(days=7) - dt.timedelta(hours=8, minutes=30)
 #: Asked this much further back: clocks differ, and some servers write local times and call them UTC.
 _OVERLAP = dt.timedelta(days=1)
 _EVERYTHING = "dateLastModified>'1970-01-01T00:00:00.000Z'"
@@ -99,13 +100,23 @@ def _base(collection: str, previous: Snapshot, parents: bool) -> tuple[Proof, pa
     if collection not in _LARGE or before is None or before.state not in ("complete", "changes") or before.parents != parents:
         return None, None
     # Rows that came without a sourcedId are not in the snapshot to be merged into.
-    if dt.datetime.now(dt.UTC) - (before.whole_at or before.started_at) >= _WEEK or before.nameless:
+    if dt.datetime.now(dt.UTC) - _whole_since(previous) >= _WEEK or before.nameless:
         return None, None
     try:
         return before, previous.table(collection)
     except SnapshotUnusable as unusable:
         _distrust(collection, str(unusable))
         return None, None
+
+
+def _whole_since(snapshot: Snapshot) -> dt.datetime:
+    """When the collection was read in full whose turn is the longest ago.
+
+    The weekly night is one for all of them: nobody is gone while anything is made of changes, and collections that had their
+    turns on different nights would never prove it together.
+    """
+    proofs = (proof for name, proof in snapshot.proofs().items() if name in _LARGE and proof.state in ("complete", "changes"))
+    return min(proof.whole_at or proof.started_at for proof in proofs)
 
 
 def _once_or_the_same(came: pa.Table) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from include.mingasync.snapshot import Snapshot
 _ROWS_AT_A_TIME = 20_000
 #: From so many columns on, a line with as many commas is a row and no prose.
 _TELLING = 3
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _BULK = frozenset({"bulk", "full", ""})
 
 #: A role as REST sends it, from the fields of a row of roles.csv.
@@ -118,7 +120,7 @@ def _mode(file: str, files: Files, modes: dict[str, str], reading: Reading) -> s
         reading.absent = "absent in the bundle's manifest" if said == "absent" else "not in the bundle"
     elif said == "delta":
         return "delta"
-    elif said not in _BULK:
+    elif said not in _BULK or (not said and "delta" in modes.values()):
         reading.doubt = f"the bundle's manifest does not say whether {file}.csv is whole (neither bulk, delta nor absent)"
     return "bulk"
 
@@ -143,8 +145,14 @@ def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any
     if header is None:
         raise SourceError(f"1 file is empty: {file}.csv has not even a header. Export the bundle again. Nothing was changed.")
     where = layout(file, header, month_first=lambda: files.month_first)
-    for cells in rows:
+    for cells, is_last in _with_last(rows):
         values = where.read(cells)
+        if is_last and len(cells) < len(header) and files.is_open_ended(file):
+            # An upload that is going on, or broke off. What stands in the last cell may be the half of it.
+            reading.doubt = f"{file}.csv ends in the middle of a row, so its upload was not finished and rows are missing"
+            named = values.get("sourced_id") if where.places.get("sourced_id", len(cells)) < len(cells) - 1 else None
+            reading.set_aside(file, named, "the file ends in the middle of it")
+            continue
         if _swallows(cells, len(header)):
             # A quote that is not closed makes one cell of the rows after it.
             reading.doubt = f"a quote in {file}.csv is not closed, so rows after it are missing"
@@ -159,11 +167,29 @@ def _values(file: str, files: Files, reading: Reading) -> Iterator[dict[str, Any
         yield values
 
 
+def _with_last(rows: Iterator[list[str]]) -> Iterator[tuple[list[str], bool]]:
+    """Each row, and whether it is the last one."""
+    held = next(rows, None)
+    for row in rows:
+        assert held is not None, "a row comes after the first"
+        yield held, False
+        held = row
+    if held is not None:
+        yield held, True
+
+
 def _swallows(cells: list[str], width: int) -> bool:
-    """Whether a cell holds a whole row of the file."""
-    if width < _TELLING or "\n" not in "".join(cells):
+    """Whether a cell holds another row of the file, whole or as far as the quote that ends it."""
+    text = "".join(cells)
+    if width < _TELLING or ("\n" not in text and "\r" not in text):
         return False
-    return any(line.count(",") >= width - 1 for cell in cells for line in cell.split("\n")[1:])
+    for place, cell in enumerate(cells):
+        *whole, broken = _LINE_END.split(cell)[1:] or [""]
+        # The rest of the row that was broken off stands in the cells behind.
+        behind = len(cells) - 1 - place
+        if any(line.count(",") >= width - 1 for line in whole) or (broken and broken.count(",") + behind >= width - 1):
+            return True
+    return False
 
 
 @dataclass

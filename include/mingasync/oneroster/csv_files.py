@@ -39,6 +39,7 @@ class Files:
 
     def __init__(self, fs: Any, paths: dict[str, str], archive: zipfile.ZipFile | None) -> None:
         self._fs, self._paths, self._archive = fs, paths, archive
+        self._open_ended: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._paths
@@ -65,10 +66,16 @@ class Files:
                     "Nothing was changed."
                 ) from None
 
+    def is_open_ended(self, name: str) -> bool:
+        """Whether ``<name>.csv``, whose rows were read to the last, has no end of a line there: it may not be all of the file."""
+        return name.lower() in self._open_ended
+
     def _lines(self, name: str, text: io.TextIOWrapper) -> Iterator[str]:
         read = 0
         while line := text.readline(_LONGEST_LINE):
             read += len(line)
+            if not line.endswith(("\n", "\r")):
+                self._open_ended.add(name.lower())
             if len(line) == _LONGEST_LINE or read > _LARGEST:
                 raise SourceError(
                     f"{name}.csv was not read to its end: a line has more than {_LONGEST_LINE:,} characters, or the file has "

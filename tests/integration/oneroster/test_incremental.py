@@ -109,6 +109,29 @@ def test_everything_is_read_once_a_week_and_after_what_cannot_be_built_on(
     assert states(pull(server, tmp_path, "two", first)) == _ALL
 
 
+@pytest.mark.parametrize(
+    "ages",
+    [
+        {"users": dt.timedelta(days=7, seconds=-40), "enrollments": dt.timedelta(days=7, seconds=-90)},
+        {"users": dt.timedelta(days=4)},
+        {"classes": dt.timedelta(days=1), "enrollments": dt.timedelta(days=6)},
+    ],
+    ids=["each read seconds after the other", "one read in full in between", "two read in full in between"],
+)
+def test_the_weekly_night_reads_every_collection_in_full(ages: dict[str, dt.timedelta], server: Running, tmp_path: Path) -> None:
+    """Somebody whom the SIS drops without a word is gone only on a night of which nothing is made of changes."""
+    first = pull(server, tmp_path, "one", None)
+    for name, proof in first.proofs().items():
+        whole_at = dt.datetime.now(dt.UTC) - ages.get(name, dt.timedelta(days=7))
+        yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+        state = "changes" if name in ("courses", "classes", "users", "enrollments") else "complete"
+        first.prove(msgspec.structs.replace(proof, state=state, whole_at=whole_at, started_at=yesterday, finished_at=yesterday))
+    second = pull(server, tmp_path, "two", first)
+    assert states(second) == _ALL and not second.has_only_changes()
+    server.sis.show(2)
+    assert states(pull(server, tmp_path, "three", second)) == _CHANGES
+
+
 def test_only_who_is_deleted_leaves_on_a_night_of_changes(server: Running, tmp_path: Path, database: str) -> None:
     toggles = {"roster": True, "auto_update": True, "archive": True}
     settings = Settings.model_validate(

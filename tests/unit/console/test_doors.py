@@ -38,6 +38,10 @@ def runs_of_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
         ("GET", [*UNDO, "dagRuns", "undo__elm", "taskInstances", "undo", "logs", "1"], None, {"elm"}),
         ("POST", [*UNDO, "clearTaskInstances"], {"dag_run_id": "undo__elm", "dry_run": False}, {"elm"}),
         ("POST", [*UNDO, "clearTaskInstances"], {"only_failed": True}, {EVERY}),
+        ("POST", [*UNDO, "clearTaskInstances"], {"dag_run_id": "undo__oak", "include_past": False}, {"oak"}),
+        ("POST", [*UNDO, "clearTaskInstances"], {"dag_run_id": "undo__oak", "include_past": True}, {EVERY}),
+        ("POST", [*UNDO, "clearTaskInstances"], {"dag_run_id": "undo__oak", "include_future": "yes"}, {EVERY}),
+        ("PATCH", [*UNDO, "dagRuns", "undo__oak", "taskInstances", "undo"], {"new_state": "failed", "include_past": 1}, {EVERY}),
         ("POST", [*UNDO, "dagRuns", "undo__odd", "clear"], {}, {EVERY}),
         ("POST", [*UNDO, "clearDagRuns"], {"dag_runs": [{"dag_run_id": "undo__oak"}]}, {EVERY}),
         ("PATCH", UNDO, {"is_paused": True}, {EVERY}),
@@ -68,6 +72,14 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> TestClient:
         if rest == "api/v2/variables" and request.method == "GET":
             keys = ["mingasync_oak", "mingasync_ash", "mingasync_elm", "other"]
             return {"variables": [{"key": key} for key in keys], "total_entries": 4}
+        if rest == "api/v2/assets/events":
+            of = {"mingasync_undo": ("oak", "ash", "elm"), "mingasync_elm": ("elm",), "other": ("elm",)}
+            events = [
+                {"source_dag_id": dag_id, "uri": f"mingasync://{slug}/directory", "extra": {"changes": 3}}
+                for dag_id, slugs in of.items()
+                for slug in slugs
+            ]
+            return {"asset_events": [*events, {"source_dag_id": "mingasync_undo", "uri": None}], "total_entries": 6}
         return {"did": rest, "with": (await request.body()).decode()}
 
     async def user(*_: Any) -> SimpleNamespace:
@@ -104,6 +116,19 @@ def test_reading_needs_the_right_to_read(browser: TestClient) -> None:
         "variables": [{"key": "mingasync_oak"}, {"key": "mingasync_ash"}, {"key": "other"}],
         "total_entries": 3,
     }
+
+
+def test_of_an_undo_that_was_announced_only_those_are_told_who_may_read_its_district(browser: TestClient) -> None:
+    """Airflow asks for the right on the DAG that announced it, and mingasync_undo acts for every district."""
+    told = browser.get("/api/v2/assets/events", params={"source_dag_id": "mingasync_undo"}).json()
+    assert [(one["source_dag_id"], one["uri"]) for one in told["asset_events"]] == [
+        ("mingasync_undo", "mingasync://oak/directory"),
+        ("mingasync_undo", "mingasync://ash/directory"),
+        ("mingasync_elm", "mingasync://elm/directory"),
+        ("other", "mingasync://elm/directory"),
+    ]
+    assert told["total_entries"] == 4
+    assert browser.post("/api/v2/assets/events", json={"asset_id": 1}).status_code == 200
 
 
 def test_everything_else_is_not_looked_at(browser: TestClient) -> None:
