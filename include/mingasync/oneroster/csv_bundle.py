@@ -184,10 +184,11 @@ def _swallows(cells: list[str], width: int) -> bool:
     if width < _TELLING or ("\n" not in text and "\r" not in text):
         return False
     for place, cell in enumerate(cells):
-        *whole, broken = _LINE_END.split(cell)[1:] or [""]
-        # The rest of the row that was broken off stands in the cells behind.
-        behind = len(cells) - 1 - place
-        if any(line.count(",") >= width - 1 for line in whole) or (broken and broken.count(",") + behind >= width - 1):
+        first, *others = _LINE_END.split(cell)
+        *whole, broken = others or [""]
+        # What comes before the quote and the first line are a row, as are the last line and the cells behind it.
+        of_this, of_that = place + first.count(","), broken.count(",") + len(cells) - 1 - place
+        if any(line.count(",") >= width - 1 for line in whole) or (broken and min(of_this, of_that) >= width - 1):
             return True
     return False
 
