@@ -91,7 +91,9 @@ class Nights:
         run, number = self.open("nightly")
         before = self._wal()
         took = seconds(lambda: (load(self.connection, run, number, self.wanted, desired), archive(self.connection, run, number)))
-        return took, self._wal(before)
+        written = self._wal(before)
+        runs.finish_run(self.connection, number, "success", None)
+        return took, written
 
     def open(self, kind: Kind) -> tuple[Run, int]:
         """A run that is open."""
@@ -145,9 +147,9 @@ def bench_people(frames: dict[str, pd.DataFrame]) -> None:
             "alter table bare alter person_id drop not null, alter district set default 'bench',"
             " alter source set default 'sis', alter include_in_sync set default true"
         )
-        rows = pa.Table.from_pandas(
-            people.rename(columns={"n": "person_id"}).drop(columns="digest_with_parent"), preserve_index=False
-        )
+        kept = {column.name for column in connection.execute("select * from bare").description or []}
+        named = people.rename(columns={"n": "person_id"})
+        rows = pa.Table.from_pandas(named[[column for column in named if column in kept]], preserve_index=False)
         bare = min(
             seconds(lambda: (connection.execute("truncate bare"), copy_table(connection.cursor(), "bare", rows)))
             for _ in range(3)

@@ -118,8 +118,7 @@ def _new_classes(world: World, luck: random.Random, terms: tuple[str, ...]) -> N
 
 def graduate(world: World) -> None:
     """The last grade leaves the district, the others go one on; the classes of the year are over."""
-    following = dict(zip([*GRADES["S2"], *GRADES["S1"]], [*GRADES["S2"][1:], *GRADES["S1"]], strict=True))
-    following |= {one: f"{int(one) + 1:02d}" for one in following}
+    following = {one: f"{int(one) + 1:02d}" for grades in GRADES.values() for one in grades}
     for one in world.humans:
         if not one.grades or not one.is_here:
             continue
