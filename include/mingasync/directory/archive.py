@@ -176,14 +176,16 @@ def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Count
 
     Once a newer night is loaded nobody is archived: that night decided about the same people. Somebody whom the newest snapshot
     has, or whose switch was turned off, or who was archived or linked by hand since the plan was made, is left alone. A run
-    that was undone archives nobody. What the directory lacks is counted only by the newest run: an older one keeps its numbers.
+    that was undone archives nobody. What the directory lacks is counted anew by the newest run where it archived
+    somebody; else what the load counted stands.
     """
     with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         lock_district(cursor, run.district)
         if run.applies and not is_undone(connection, run_no):
             archive_leavers(cursor, run, run_no)
-            is_newest = newer_run(connection, run_no) is None
-            counts = count_run(connection, run_no, count_lacking(connection, run.district) if is_newest else None)
+            counts = count_run(connection, run_no)
+            if any(own["archived"] for own in counts["people"].values()) and newer_run(connection, run_no) is None:
+                counts |= {"lacking": count_lacking(connection, run.district)}
         else:
             counts = count_run(connection, run_no)
         cursor.execute("update directory.sync_runs set counts = %s where run_no = %s", (Jsonb(counts), run_no))
