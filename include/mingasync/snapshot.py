@@ -443,6 +443,11 @@ class Snapshot:
         """Remove the snapshot."""
         self._fs.rm(self._path, recursive=True)
 
+    def delete_if_there(self) -> None:
+        """Remove the snapshot, however much of it was written."""
+        if self._fs.exists(self._path):
+            self.delete()
+
     def _file(self, name: str, ending: str) -> str:
         return f"{self._path}/{name}.{ending}"
 

@@ -61,7 +61,7 @@ def look_ahead(connection: psycopg.Connection[Any], root: str, district: Distric
     night = at.astimezone(ZoneInfo(district.timezone)).date()
     run = Run(district.slug, f"what_if__{uuid.uuid4()}", "preview", at, night)
     last, kept = runs.last_loaded(connection, district.slug), _last_snapshot(connection, root, district.slug)
-    run_no, read_at = runs.open_run(connection, run), kept.taken_at
+    run_no, read_at = runs.open_run(connection, run, rehearsed=True), kept.taken_at
     runs.note(connection, run_no, settings=settings.model_dump(mode="json", by_alias=True), settings_at=dt.datetime.now(dt.UTC))
     with _read_again(kept, at) as snapshot:
         # As the extraction does: what the SIS sends of parents whose contact nobody wants is not kept.
@@ -98,10 +98,10 @@ def _last_snapshot(connection: psycopg.Connection[Any], root: str, district: str
 @contextmanager
 def _read_again(kept: Snapshot, at: dt.datetime) -> Iterator[Snapshot]:
     """A copy in memory, to which the night may add what it makes."""
-    copy = kept.copied_to(f"{_IN_MEMORY}/{uuid.uuid4()}", at)
+    copy = Snapshot(f"{_IN_MEMORY}/{uuid.uuid4()}")
     try:
-        yield copy
+        yield kept.copied_to(copy.url, at)
     except SnapshotUnusable as error:
         raise SnapshotUnusable(f"{_SPOILT} {_KNOWN_AGAIN}") from error
     finally:
-        copy.delete()
+        copy.delete_if_there()

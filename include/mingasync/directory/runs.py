@@ -16,13 +16,15 @@ from include.mingasync.settings import Settings
 Connection = psycopg.Connection[Any]
 
 
-def open_run(connection: Connection, run: Run) -> int:
+def open_run(connection: Connection, run: Run, *, rehearsed: bool = False) -> int:
     """The run's number; its row is made when it is the first attempt, and says running again while it was not closed.
 
     A run that was closed, or waits for an answer, stays as it is: who opens it anew may have nothing more to do.
+    ``rehearsed``: within a transaction that is taken back, which holds what it locks until then; so nobody is waited for.
     """
     with connection.transaction():
-        _wait_for_erasing(connection, run.district)
+        if not rehearsed:
+            _wait_for_erasing(connection, run.district)
         row = connection.execute(
             """
             insert into directory.sync_runs (district, run_id, kind, logical_date, night)

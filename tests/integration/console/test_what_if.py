@@ -482,6 +482,40 @@ def test_while_a_run_writes_it_is_not_waited_for(today: District) -> None:
     assert json.loads(today.console.stored or "")["roles"]["student"] == {"roster": True}
 
 
+def test_the_district_is_free_while_the_rosters_are_made(today: District, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded_twice(today)
+    form, info, steps = review(today, "roles.student.roster"), today.directory.connection.info, []
+
+    def watched(step: str) -> None:
+        does = getattr(Planning, step)
+
+        def alone(planning: Planning, *given: Any) -> Any:
+            done = does(planning, *given)
+            with psycopg.connect(info.dsn, password=info.password) as night:
+                night.execute("select from directory.district_locks where district = 'oak' for update nowait")
+            steps.append(step)
+            return done
+
+        monkeypatch.setattr(Planning, step, alone)
+
+    watched("prove")
+    watched("derive")
+    assert "Students 10 created" in answer(today, form) and steps == ["prove", "derive"]
+
+
+def test_a_copy_that_is_broken_off_leaves_nothing_in_memory(today: District, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded_twice(today)
+    form, put = review(today, "roles.student.roster"), Snapshot._put
+
+    def broken_off(snapshot: Snapshot, path: str, content: bytes) -> None:
+        if "what-if" in path and "enrollments" in path:
+            raise OSError
+        put(snapshot, path, content)
+
+    monkeypatch.setattr(Snapshot, "_put", broken_off)
+    assert "The snapshot of the last run cannot be read" in answer(today, form)  # which looks at the memory, too
+
+
 def test_a_run_that_is_loaded_meanwhile_ends_it(today: District, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded_twice(today)
     form, derive = review(today, "roles.student.roster"), Planning.derive
