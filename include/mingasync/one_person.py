@@ -1,14 +1,16 @@
 """One person in what the runs read: which records are theirs, and the end of them.
 
 A record is theirs when it bears one of their sourcedIds, or when its name and a key say so. A sourcedId that somebody else has by
-now, and a record that somebody else answers to, are theirs only where name and key agree and the other is called otherwise.
+now, and a record that somebody else answers to, are theirs only where name and key agree and the other was never called so.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +37,8 @@ class Someone:
     """One person by all that is kept of them: values that they have, had, or were to get.
 
     ``sourced_ids`` are theirs; so are ``addresses`` and ``own_names``, which nobody else has. ``others``: sourcedIds of
-    records that may be theirs and that other people of the directory have by now, with the given and family name of these.
+    records that may be theirs and that other people of the directory have by now, with the given and family names that these
+    have, had, or were to get. ``shared_signatures``: usernames and full names (lower-case) that somebody else may sign with.
     """
 
     district: str
@@ -46,8 +49,9 @@ class Someone:
     family_names: frozenset[str] = frozenset()
     keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
     addresses: frozenset[str] = frozenset()
+    shared_signatures: frozenset[str] = frozenset()
     own_names: frozenset[str] = frozenset()
-    others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    others: Mapping[str, tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
 
     @property
     def full_names(self) -> frozenset[str]:
@@ -59,7 +63,12 @@ class Someone:
         """How they would be named, lower-case, where it is kept who did something; students do nothing here."""
         if self.role == "student":
             return []
-        return sorted({*self.addresses, *self.keys.get("username", ()), *(name.lower() for name in self.full_names)})
+        return sorted({*self.addresses, *self.named_as} - self.shared_signatures)
+
+    @property
+    def named_as(self) -> frozenset[str]:
+        """Their usernames and full names, lower-case."""
+        return frozenset(self.keys.get("username", ())) | {name.lower() for name in self.full_names}
 
     def is_meant(self, record: Mapping[str, Any]) -> bool:
         """Whether a record of the SIS is theirs by what it says."""
@@ -72,23 +81,40 @@ class Someone:
             return False
         if not any((record[key] or "").strip().lower() in self.keys.get(key, ()) for key in KEYS):
             return False
-        other = self.others.get(sourced_id)
-        return other is None or (folded(other[0]), folded(other[1])) != (given, family)
+        if sourced_id not in self.others:
+            return True
+        other_given, other_family = (set(map(folded, names)) for names in self.others[sourced_id])
+        own_given = {given, folded(record["preferred_given_name"] or "")} - {""}
+        return not (own_given & other_given and family in other_family)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Raises SnapshotUnusable for a file that cannot be decoded, too. For what reads and does nothing else."""
+    try:
+        yield
+    except (pa.ArrowInvalid, msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SnapshotUnusable(f"1 file of the snapshot cannot be decoded ({type(error).__name__}).") from None
 
 
 def called_in(snapshot: Snapshot, someone: Someone) -> Someone:
-    """The person with the names and keys that their records in a snapshot have."""
+    """The person with the names, keys and role that their records in a snapshot have."""
     try:
-        users = snapshot.table("users", ["sourced_id", "given_name", "family_name", "preferred_given_name", *KEYS])
+        with reading():
+            users = snapshot.table("users", ["sourced_id", "given_name", "family_name", "preferred_given_name", "roles", *KEYS])
     except SnapshotUnusable:
         return someone
     said: dict[str, set[str]] = {}
     for record in users.filter(_are_in(users, "sourced_id", someone.sourced_ids)).to_pylist():
+        said.setdefault("role", set()).update(one.strip().lower() for one in record.pop("roles") or () if one)
         for name, value in record.items():
             if value and value.strip():
                 said.setdefault(name, set()).add(value.strip())
+    # Who was anything but a student in one of them is none: a class may bear their name, and somebody may write to them.
+    other_roles = sorted(said.get("role", set()) - {"student"})
     return replace(
         someone,
+        role=other_roles[0] if other_roles and someone.role == "student" else someone.role,
         given_names=someone.given_names | said.get("given_name", set()) | said.get("preferred_given_name", set()),
         family_names=someone.family_names | said.get("family_name", set()),
         keys={key: someone.keys.get(key, frozenset()) | {one.lower() for one in said.get(key, ())} for key in KEYS},
@@ -105,7 +131,8 @@ class Records:
 
 def records_of(snapshot: Snapshot, someone: Someone) -> Records:
     """The records of one person in a snapshot; raises SnapshotUnusable where it cannot be read."""
-    users, enrollments = snapshot.table("users"), snapshot.table("enrollments")
+    with reading():
+        users, enrollments = snapshot.table("users"), snapshot.table("enrollments")
     own = users.filter(pa.array(_theirs(users, someone)))
     ids = {*own.column("sourced_id").to_pylist(), *someone.sourced_ids}
     return Records(own.to_pylist(), enrollments.filter(_are_in(enrollments, "user_id", ids)).to_pylist())
@@ -114,7 +141,8 @@ def records_of(snapshot: Snapshot, someone: Someone) -> Records:
 def ids_in(snapshot: Snapshot, someone: Someone) -> set[str]:
     """The sourcedIds of the records in a snapshot that may be theirs; none where it cannot be read."""
     try:
-        users = snapshot.table("users", ["sourced_id", "given_name", "family_name", "preferred_given_name", "roles", *KEYS])
+        with reading():
+            users = snapshot.table("users", ["sourced_id", "given_name", "family_name", "preferred_given_name", "roles", *KEYS])
     except SnapshotUnusable:
         return set()
     return set(filter(None, users.filter(pa.array(_theirs(users, someone))).column("sourced_id").to_pylist()))
@@ -172,11 +200,13 @@ def without(snapshot: Snapshot, someone: Someone) -> Without | None:
 
     Raises SnapshotUnusable for one of a newer version, and for one of which a file is not the one that was proven.
     """
-    proofs = snapshot.proofs()
-    users, enrollments = snapshot.table("users"), snapshot.table("enrollments")
+    with reading():
+        proofs = snapshot.proofs()
+        users, enrollments = snapshot.table("users"), snapshot.table("enrollments")
+        made, told = snapshot.made()
+        undecoded = {name: snapshot.unreadable(name) for name in ("users", "enrollments")}
     theirs = _theirs(users, someone)
     ids = {*users.filter(pa.array(theirs)).column("sourced_id").to_pylist(), *someone.sourced_ids} - {None}
-    made, told = snapshot.made()
     carried = made.get("derived_carried_users")
     if carried is not None:
         carried = carried.filter(pc.invert(_are_in(carried, "sourced_id", ids)))
@@ -186,13 +216,15 @@ def without(snapshot: Snapshot, someone: Someone) -> Without | None:
     gone_enrollments = set(enrollments.filter(of_them).column("sourced_id").to_pylist()) - {None}
     rows = {"users": left, "enrollments": enrollments.filter(pc.invert(of_them))}
     before = {"users": users, "enrollments": enrollments}
-    said = _Said(frozenset({*ids, *parents}), frozenset(gone_enrollments), someone)
+    said = _Said(
+        frozenset({*ids, *parents}), frozenset(gone_enrollments), someone, _contacts(users.filter(pa.array(theirs)), someone)
+    )
     changed = {
         name: (said.proof(proofs[name]), rows[name]) for name in rows if name in proofs and not rows[name].equals(before[name])
     }
     unreadable = {}
-    for name in ("users", "enrollments"):
-        every = [tuple(row) for row in snapshot.unreadable(name).itertuples(index=False, name=None)]
+    for name, frame in undecoded.items():
+        every = [tuple(row) for row in frame.itertuples(index=False, name=None)]
         kept = [row for row in every if row[1] not in said.gone(name)]
         if len(kept) != len(every):
             unreadable[name] = kept
@@ -230,12 +262,54 @@ def _without_links(users: pa.Table, ids: set[str]) -> pa.Table:
 
 
 @dataclass(frozen=True)
+class _Contacts:
+    """How somebody is told as the contact of students, lower-case; an address may be blank."""
+
+    names: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+
+    def cleared_from(self, people: pa.Table) -> pa.Table:
+        """The people without this contact."""
+        if not self.names or "parent_name" not in people.column_names:
+            return people
+        name, address = (_plain(people, column) for column in ("parent_name", "parent_email"))
+        is_theirs = pc.and_(
+            pc.is_in(name, pa.array(sorted(self.names), pa.string())),
+            pc.is_in(address, pa.array(sorted(self.addresses), pa.string())),
+        )
+        if not pc.any(is_theirs).as_py():
+            return people
+        for column in ("parent_name", "parent_email", "parent_phone"):
+            place, own = people.schema.get_field_index(column), people.column(column)
+            cleared = pc.if_else(is_theirs, pa.scalar(None, own.type), own)
+            people = people.set_column(place, people.schema.field(place), cleared)
+        return people
+
+
+def _contacts(records: pa.Table, someone: Someone) -> _Contacts:
+    """How these records of somebody are told as contacts; a student is none, and may be called as a parent is."""
+    if someone.role == "student":
+        return _Contacts()
+    given, preferred, family, address = (
+        _plain(records, column).to_pylist() for column in ("given_name", "preferred_given_name", "family_name", "email")
+    )
+    every = zip(given, preferred, family, strict=True)
+    names = {f"{first} {last}".strip() for *firsts, last in every for first in firsts if first}
+    return _Contacts(frozenset(names), frozenset({*address, ""}))
+
+
+def _plain(table: pa.Table, column: str) -> pa.ChunkedArray:
+    return pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(table.column(column).cast(pa.string()))), "")
+
+
+@dataclass(frozen=True)
 class _Said:
     """What goes of all that a night made of its snapshot."""
 
     users: frozenset[str]
     enrollments: frozenset[str]
     someone: Someone
+    contacts: _Contacts
 
     def gone(self, collection: str) -> frozenset[str]:
         """The sourcedIds of a collection that go."""
@@ -284,6 +358,7 @@ class _Said:
             goes |= np.asarray(_are_in(table, "user_id", self.users))
         elif name == "derived_people":
             goes |= np.asarray(_are(table, "n", n))
+            table = self.contacts.cleared_from(table)
         elif name in ("derived_members", "derived_unread"):
             goes |= np.asarray(_are(table, "n", n)) | np.asarray(_are(table, "k", k))
         elif name == "derived_lists":

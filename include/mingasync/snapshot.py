@@ -229,11 +229,16 @@ class Snapshot:
         return [name for name in bare if not name.startswith("unreadable_") and name.split(".")[0] not in COLUMNS]
 
     def _is_from(self, name: str, mark: str, ending: str = "parquet") -> bool:
+        """Whether a derived table or document was made from what is proven; a spoilt one does not say so."""
         content = self._fs.cat_file(self._file(name, ending))
-        if ending == "json":
-            document = json.loads(content)
-            return isinstance(document, dict) and document.get(_MADE_FROM) == mark
-        return bool((pq.read_schema(pa.BufferReader(content)).metadata or {}).get(_MADE_FROM.encode()) == mark.encode())
+        try:
+            if ending == "json":
+                document = json.loads(content)
+                return isinstance(document, dict) and document.get(_MADE_FROM) == mark
+            metadata = pq.read_table(pa.BufferReader(content)).schema.metadata
+        except (ValueError, OSError):
+            return False
+        return bool((metadata or {}).get(_MADE_FROM.encode()) == mark.encode())
 
     def forget(self, collection: str) -> None:
         """Take back what an earlier reading of a collection left: its proof first, then all that was made from it."""

@@ -21,7 +21,7 @@ from include.mingasync.airflow_glue import context
 from include.mingasync.directory import one_person, runs, schema
 from include.mingasync.directory.locking import lock_district
 from include.mingasync.errors import MingaSyncError, SnapshotUnusable
-from include.mingasync.one_person import Someone, called_in, ids_in, records_of, without
+from include.mingasync.one_person import Someone, called_in, ids_in, reading, records_of, without
 
 if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
@@ -122,9 +122,11 @@ def _whom(connection: Connection, store: _Store, district: str, person: int | st
     if isinstance(person, int):
         return one_person.find(connection, district, person)
     someone = one_person.find_record(connection, district, person)
-    for snapshot in store.snapshots if someone.person_id == one_person.NOBODY else ():
+    if someone.person_id != one_person.NOBODY:
+        return someone
+    for snapshot in store.snapshots:
         someone = called_in(snapshot, someone)
-    return someone
+    return one_person.with_own_values(connection, someone)
 
 
 def _known(connection: Connection, store: _Store, someone: Someone) -> Someone:
@@ -174,7 +176,8 @@ def _forget(noting: Connection, snapshot: Snapshot, someone: Someone, run_id: st
     What the files will be is written down first: killed before they are, the same is done again.
     """
     try:
-        snapshot.remove_strays()
+        with reading():
+            snapshot.remove_strays()
         found = without(snapshot, someone)
     except SnapshotUnusable:
         snapshot.delete()

@@ -45,7 +45,7 @@ def find(connection: Connection, district: str, person_id: int) -> Someone:
         family_names=frozenset(said.get("family_name", ())),
         keys={key: frozenset(value.strip().lower() for value in said.get(key, ())) for key in KEYS},
     )
-    return known_by(connection, _with_own_values(connection, someone), someone.sourced_ids)
+    return known_by(connection, with_own_values(connection, someone), someone.sourced_ids)
 
 
 def find_record(connection: Connection, district: str, sourced_id: str) -> Someone:
@@ -58,20 +58,25 @@ def find_record(connection: Connection, district: str, sourced_id: str) -> Someo
     return Someone(district=district, person_id=NOBODY, role="student", sourced_ids=frozenset({sourced_id}))
 
 
-def _with_own_values(connection: Connection, someone: Someone) -> Someone:
-    """The person with the addresses and names that nobody else of the district has.
+def with_own_values(connection: Connection, someone: Someone) -> Someone:
+    """The person with the addresses, names and signatures that nobody else of the district has.
 
     A student's address is often the family's, and nobody here writes to it.
     """
     addresses = set(someone.keys["email"]) if someone.role != "student" else set()
     names = {*someone.given_names, *someone.family_names}
-    wanted = {"names": [name.lower() for name in names], "addresses": sorted(addresses)}
+    wanted = {"names": [name.lower() for name in names], "addresses": sorted(addresses), "signatures": sorted(someone.named_as)}
     rows = connection.execute(
         (_SQL / "values_of_others.sql").read_bytes(), wanted | {"district": someone.district, "person_id": someone.person_id}
     ).fetchall()
-    shared = {kind: {value for at, value in rows if at == kind} for kind in ("name", "address")}
+    shared = {kind: {value for at, value in rows if at == kind} for kind in ("name", "address", "signature")}
     own = {name for name in names if name.lower() not in shared["name"]}
-    return replace(someone, addresses=frozenset(addresses - shared["address"]), own_names=frozenset(own))
+    return replace(
+        someone,
+        addresses=frozenset(addresses - shared["address"]),
+        own_names=frozenset(own),
+        shared_signatures=frozenset(shared["signature"]),
+    )
 
 
 def known_by(connection: Connection, someone: Someone, sourced_ids: Iterable[str]) -> Someone:
@@ -81,7 +86,7 @@ def known_by(connection: Connection, someone: Someone, sourced_ids: Iterable[str
         (_SQL / "others_with_ids.sql").read_bytes(),
         {"district": someone.district, "person_id": someone.person_id, "sourced_ids": sorted(every)},
     )
-    others = {**someone.others, **{sourced_id: (given, family) for sourced_id, given, family in rows}}
+    others = {**someone.others, **{sourced_id: (frozenset(given), frozenset(family)) for sourced_id, given, family in rows}}
     return replace(someone, sourced_ids=frozenset(every - set(others)), others=others)
 
 
@@ -181,6 +186,9 @@ def _parameters(someone: Someone, enrollments: Iterable[str]) -> dict[str, Any]:
         "addresses": sorted(someone.addresses),
         "family_names": sorted(someone.family_names),
         "full_names": sorted(someone.full_names) if someone.addresses else [],
+        "called": _called(someone),
+        "contact_addresses": sorted(someone.keys.get("email", ())) if someone.role != "student" else [],
+        "contact_names": sorted(name.lower() for name in someone.full_names),
         "signatures": someone.signatures,
         "erased": ERASED,
         # Regular expressions: a name as a word, a family name behind a list's name, their number in a question, an id among
@@ -190,6 +198,15 @@ def _parameters(someone: Someone, enrollments: Iterable[str]) -> dict[str, Any]:
         "their_number": rf"person (?:\d+, )*{number}(?!\d)|relink\({number},",
         "examples": rf"(\(|, )(?:{ids})(?=\)|, | …)" if ids else _NEVER,
     }
+
+
+def _called(someone: Someone) -> str:
+    """A regular expression for the name of a contact with their address that may be their own; an office's is many people's."""
+    given = _any_of(name for name in someone.given_names if len(name) > 1)
+    family = _any_of(someone.family_names)
+    own = [rf"(?<!\w)(?:{given})(?!\w)"] if given else []
+    own += [rf"^\s*(?:(?:mrs?|ms|miss|dr|prof)\.?\s+)?(?:{family})\s*$"] if family else []
+    return "|".join(own) or _NEVER
 
 
 def _any_of(texts: Iterable[str]) -> str:

@@ -584,6 +584,103 @@ def test_others_with_an_id_or_a_name_of_theirs_stay(tasks: Tasks, connect: Conne
     assert [one for one in found if one != ("pg_stats", "zq-other")] == []
 
 
+def test_an_offices_address_takes_no_contact_of_others_along(tasks: Tasks, connect: Connect) -> None:
+    directory = tasks.directory
+    directory.settings = json.loads(json.dumps(SETTINGS))
+    office = {"email": "office@oak.example"}
+    parents = [
+        user("p1", "parent", given_name="Paula", family_name="Jones", phone="555-1", **office),
+        user("p2", "parent", given_name="Xanthe", family_name="O'Vandersplunk", phone="555-2", **office),
+    ]
+    here = sis(named("teacher", **office), *parents)
+    agents = {"s1": ["p1"], "s2": ["p2"]}
+    here.users = [one | {"agent_ids": agents.get(one["sourced_id"], [])} for one in here.users]
+    here.enrollments = [one for one in here.enrollments if one["user_id"] not in ("p1", "p2")]
+    tasks.night(sis(named("teacher", **office)))
+    tasks.night(here, night=NIGHT + dt.timedelta(days=1))
+    number = number_of(directory, "xv-0815")
+    of_s1 = "select parent_name, parent_email, parent_phone from directory.people where sourced_id = 's1'"
+    assert directory.rows(of_s1) == [("Paula Jones", "office@oak.example", "555-1")]
+    with connect() as connection:
+        exported = command.kept_of(connection, DISTRICT, number)
+    assert [one["parent_phone"] for one in exported.sections["contact_of_students"]] == ["555-2"]
+    assert "Paula" not in exported.as_json() and "555-1" not in exported.as_json()
+    command.erase(connect, DISTRICT, number, "Ada")
+    assert directory.rows(of_s1) == [("Paula Jones", None, "555-1")]
+    assert directory.rows(
+        "select after from directory.changes where after ->> 'parent_phone' = '555-1' and not after ? 'parent_email'"
+    )
+    assert [one for one in traces(directory, tasks.folder, ["office@oak.example"]) if one[0].startswith("directory.")] == []
+    assert traces(directory, tasks.folder, ["O'Vandersplunk", "555-2"]) == []
+
+
+def test_a_namesake_with_a_shared_address_stays_in_the_snapshots(tasks: Tasks, connect: Connect) -> None:
+    directory = tasks.directory
+    directory.settings = every_list("T1")
+    shared = {"family_name": "Smith", "email": "noemail@oak.example"}
+    one, other = user("j1", given_name="John", **shared), user("j2", given_name="Jon", **shared)
+    tasks.night(sis(one, other))
+    # The SIS calls the other as the one by now, and the directory does not follow.
+    directory.settings["roles"]["student"]["auto_update"] = False
+    tasks.night(sis(one, other | {"given_name": "John"}), night=NIGHT + dt.timedelta(days=1))
+    assert directory.value("select given_name from directory.people where sourced_id = 'j2'") == "Jon"
+    command.erase(connect, DISTRICT, number_of(directory, "j1"), "Ada")
+    for snapshot in tasks.snapshots:
+        for collection, column in (("users", "sourced_id"), ("enrollments", "user_id")):
+            assert {"j1", "j2"} & set(snapshot.frame(collection)[column]) == {"j2"}
+
+
+def test_what_others_signed_stays_signed(tasks: Tasks, connect: Connect) -> None:
+    directory = tasks.directory
+    directory.settings = every_list("T1")
+    tasks.night(sis(named("teacher")))
+    # Somebody else has the username by now, and a third one the name.
+    heir = named(
+        "teacher",
+        sourced_id="heir",
+        given_name="Hank",
+        preferred_given_name=None,
+        family_name="Heir",
+        email="h@oak.example",
+        identifier="H1",
+    )
+    third = named(
+        "teacher", sourced_id="third", preferred_given_name=None, email="third@oak.example", identifier="T3", username="third"
+    )
+    now = named("teacher", username="xv.new")
+    tasks.night(sis(now, heir, third), night=NIGHT + dt.timedelta(days=1))
+    number = number_of(directory, "xv-0815")
+    assert len({number, number_of(directory, "heir"), number_of(directory, "third")}) == 3
+    for by in ("xvander", "Xanthe O'Vandersplunk", "xv.new"):
+        directory.do(
+            "insert into directory.settings_history (district, changed_by, before, after) values ('oak', %s, '{}', '{}')", by
+        )
+    command.erase(connect, DISTRICT, number, "Ada")
+    signed = directory.rows("select changed_by from directory.settings_history order by changed_at")
+    assert signed == [("xvander",), ("Xanthe O'Vandersplunk",), ("erased",)]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "is_whole"),
+    [
+        ("derived_people.parquet", True),
+        ("set_aside.parquet", True),
+        ("derived.json", True),
+        ("unreadable_users.parquet", False),
+        ("users.proof.json", False),
+    ],
+)
+def test_a_spoilt_file_keeps_nobody_from_being_erased(tasks: Tasks, connect: Connect, spoilt: str, is_whole: bool) -> None:
+    numbers = ordinary(tasks)
+    folder = Path(tasks.snapshots[0].url.removeprefix("file://"))
+    (folder / spoilt).write_bytes(b"zoltan@pupils.example")
+    kept = command.erase(connect, DISTRICT, numbers["student"], "Ada")
+    # What was made from a snapshot can be made again; without what was read it is none.
+    assert folder.exists() == is_whole and not (folder / spoilt).exists()
+    assert kept.numbers.get("unreadable_snapshots", 0) <= (not is_whole)
+    assert traces(tasks.directory, tasks.folder, list(STUDENT.values())) == []
+
+
 def test_all_that_is_kept_is_exported(
     tasks: Tasks, connect: Connect, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -662,6 +759,29 @@ def test_somebody_of_whom_only_records_were_read_is_erased_by_their_sourced_id(t
     command.erase(connect, DISTRICT, "zq-4711", "Ada")
     assert directory.state() == before
     assert traces(directory, tasks.folder, list(STUDENT.values())) == []
+
+
+def test_a_teacher_and_a_parent_without_an_entry_leave_the_lists_names_and_the_contacts(tasks: Tasks, connect: Connect) -> None:
+    directory = tasks.directory
+    directory.settings = every_list("T1") | {"include_primary_parent_contact": True}
+    directory.settings["roles"] = directory.settings["roles"] | {
+        "teacher": {"roster": False, "auto_update": False, "archive": False}
+    }
+    # The mother of two has the address of one of them.
+    mother = user("m1", "parent", given_name="Perpetua", family_name="Gardengate", email="s1@example.org", phone="555-7")
+    here = sis(named("teacher"), mother)
+    here.users = [one | {"agent_ids": ["m1"] if one["sourced_id"] in ("s1", "s2") else []} for one in here.users]
+    here.enrollments = [one for one in here.enrollments if one["user_id"] != "m1"]
+    tasks.night(here)
+    of_a = "select name from directory.user_lists where source_id = 'A'"
+    assert directory.value(of_a) == "Algebra · O'Vandersplunk"
+    assert directory.value("select count(*) from directory.people where parent_name = 'Perpetua Gardengate'") == 2
+    command.erase(connect, DISTRICT, "xv-0815", "Ada")
+    assert directory.value(of_a) == "Algebra"
+    assert traces(directory, tasks.folder, list(TEACHER.values())) == []
+    command.erase(connect, DISTRICT, "m1", "Ada")
+    assert traces(directory, tasks.folder, ["Perpetua", "Gardengate", "555-7"]) == []
+    assert directory.value("select email from directory.people where sourced_id = 's1'") == "s1@example.org"
 
 
 def test_every_place_is_known(directory: Directory) -> None:

@@ -80,18 +80,34 @@ update directory.sync_runs as r set relinks_before = (
       and not coalesce(was -> 'known_ids' ?| %(sourced_ids)s::text[], false))
 where r.district = %(district)s and r.relinks_before is not null;
 
--- As the contact of students they come again with the students.
-update directory.people as p set parent_name = null, parent_email = null, parent_phone = null, updated_at = now()
-where p.district = %(district)s and p.person_id <> %(person_id)s and lower(btrim(p.parent_email)) = any (%(addresses)s::text[]);
-update directory.changes as c set
-    before = nullif(c.before - array['parent_name', 'parent_email', 'parent_phone'], '{}'),
-    after = nullif(c.after - array['parent_name', 'parent_email', 'parent_phone'], '{}')
-from directory.sync_runs as r
-where r.run_no = c.run_no and r.district = %(district)s and c.entity = 'person'
-  and (c.before ?| array['parent_name', 'parent_email', 'parent_phone'] or c.after ?| array['parent_name', 'parent_email', 'parent_phone'])
-  and (lower(btrim(c.before ->> 'parent_email')) = any (%(addresses)s::text[])
-       or lower(btrim(c.after ->> 'parent_email')) = any (%(addresses)s::text[])
-       or c.before ->> 'parent_name' = any (%(full_names)s::text[]) or c.after ->> 'parent_name' = any (%(full_names)s::text[]));
+-- As the contact of students they come again with the students. Of a contact with their address who is called otherwise, the address goes.
+update directory.people as p set
+    parent_email = null,
+    parent_name = case when p.parent_name !~* %(called)s then p.parent_name end,
+    parent_phone = case when p.parent_name !~* %(called)s then p.parent_phone end,
+    updated_at = now()
+where p.district = %(district)s and p.person_id <> %(person_id)s
+  and (lower(btrim(p.parent_email)) = any (%(addresses)s::text[])
+       -- The address may be the family's.
+       or lower(btrim(p.parent_email)) = any (%(contact_addresses)s::text[]) and lower(btrim(p.parent_name)) = any (%(contact_names)s::text[]));
+update directory.changes as c set before = nullif(c.before - of_them.fields, '{}'), after = nullif(c.after - of_them.fields, '{}')
+from (
+    select c.ctid as place,
+           case when concat(c.before ->> 'parent_name', c.after ->> 'parent_name') <> ''
+                     and coalesce(c.before ->> 'parent_name', '') !~* %(called)s and coalesce(c.after ->> 'parent_name', '') !~* %(called)s
+                then array['parent_email'] else array['parent_name', 'parent_email', 'parent_phone'] end as fields
+    from directory.changes as c join directory.sync_runs as r using (run_no)
+    where r.district = %(district)s and c.entity = 'person'
+      and (c.before ?| array['parent_name', 'parent_email', 'parent_phone'] or c.after ?| array['parent_name', 'parent_email', 'parent_phone'])
+      and (lower(btrim(c.before ->> 'parent_email')) = any (%(addresses)s::text[])
+           or lower(btrim(c.after ->> 'parent_email')) = any (%(addresses)s::text[])
+           or c.before ->> 'parent_name' = any (%(full_names)s::text[]) or c.after ->> 'parent_name' = any (%(full_names)s::text[])
+           or lower(btrim(c.before ->> 'parent_email')) = any (%(contact_addresses)s::text[])
+              and lower(btrim(c.before ->> 'parent_name')) = any (%(contact_names)s::text[])
+           or lower(btrim(c.after ->> 'parent_email')) = any (%(contact_addresses)s::text[])
+              and lower(btrim(c.after ->> 'parent_name')) = any (%(contact_names)s::text[]))
+) as of_them
+where c.ctid = of_them.place;
 
 -- As somebody who is written to.
 update directory.mails as m

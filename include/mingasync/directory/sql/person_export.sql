@@ -66,6 +66,9 @@ from own cross join lateral (values
     (14, 'contact_of_students', (
         select jsonb_agg(jsonb_build_object('parent_name', p.parent_name, 'parent_email', p.parent_email, 'parent_phone', p.parent_phone))
         from directory.people as p
-        where p.district = own.district and p.person_id <> own.person_id and lower(btrim(p.parent_email)) = any (%(addresses)s::text[])))
+        where p.district = own.district and p.person_id <> own.person_id and (
+              lower(btrim(p.parent_email)) = any (%(addresses)s::text[]) and (p.parent_name is null or p.parent_name ~* %(called)s)
+              or lower(btrim(p.parent_email)) = any (%(contact_addresses)s::text[])
+                 and lower(btrim(p.parent_name)) = any (%(contact_names)s::text[]))))
 ) as one (place, section, content)
 order by one.place
