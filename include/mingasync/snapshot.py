@@ -199,6 +199,21 @@ class Snapshot:
             self.write_json(name, content)
         return proofs
 
+    def finish_rewriting(self, changed: Proof) -> bool:
+        """Whether the file of a collection, rewritten by somebody killed before its proof was, is proven now.
+
+        ``changed``: the proof with the digest that was announced; any other file is left as it is.
+        """
+        try:
+            content = self._fs.cat_file(self._file(changed.collection, "parquet"))
+        except FileNotFoundError:
+            return False
+        if sha256(content).hexdigest() != changed.sha256:
+            return False
+        rows = pq.read_metadata(pa.BufferReader(content)).num_rows
+        self.prove(msgspec.structs.replace(changed, rows=rows))
+        return True
+
     def digest_of(self, collection: str, rows: pa.Table) -> str:
         """The digest that the file of a collection has once it holds these rows."""
         digesting = _Digesting(io.BytesIO())

@@ -21,7 +21,7 @@ from include.mingasync.airflow_glue import context
 from include.mingasync.directory import one_person, runs, schema
 from include.mingasync.directory.locking import lock_district
 from include.mingasync.errors import MingaSyncError, SnapshotUnusable
-from include.mingasync.one_person import Someone, called_in, ids_in, reading, records_of, without
+from include.mingasync.one_person import Someone, called_in, finish, ids_in, reading, records_of, without
 
 if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
@@ -154,6 +154,10 @@ def erase(connect: Connect, district: str, person: int | str, by: str, *, withou
             store = _Store.of(holding, district)
             if not without_snapshots:
                 _refuse_out_of_reach(holding, store, district)
+            try:
+                _finish(noting, store, _whom(holding, store, district, person))
+            except OSError as error:
+                raise _cannot_be_rewritten(district, error) from error
             kept = kept_of(holding, district, person)
             enrollments: set[str] = set()
             someone = kept.someone
@@ -161,13 +165,33 @@ def erase(connect: Connect, district: str, person: int | str, by: str, *, withou
                 for snapshot in store.snapshots:
                     enrollments |= _forget(noting, snapshot, someone, store.run_of(snapshot))
             except OSError as error:
-                raise one_person.ErasingRefused(
-                    f"A snapshot of {district} cannot be rewritten from here ({type(error).__name__}). {_ON_A_WORKER} The person "
-                    "is still there; snapshots that were rewritten before do not hold them any more."
-                ) from error
+                raise _cannot_be_rewritten(district, error) from error
             erasure = one_person.erase(holding, someone, enrollments, kept.numbers, by)
     log.info("%s: one person was erased: %s", district, kept.numbers)
     return replace(kept, erasure=erasure)
+
+
+def _cannot_be_rewritten(district: str, error: OSError) -> one_person.ErasingRefused:
+    return one_person.ErasingRefused(
+        f"A snapshot of {district} cannot be rewritten from here ({type(error).__name__}). {_ON_A_WORKER} The person "
+        "is still there; snapshots that were rewritten before do not hold them any more."
+    )
+
+
+def _finish(noting: Connection, store: _Store, someone: Someone) -> None:
+    """Go on where an erasure was killed: between a file and its proof the snapshot would count as spoilt, and go whole."""
+    for snapshot in store.snapshots:
+        if (run_id := store.run_of(snapshot)) is not None:
+            loaded = _loaded(noting, someone.district, run_id)
+            finish(snapshot, someone.sourced_ids, {name: one["sha256"] for name, one in loaded.items() if one.get("sha256")})
+
+
+def _loaded(noting: Connection, district: str, run_id: str) -> dict[str, Any]:
+    """What a run loaded of each collection."""
+    row = noting.execute(
+        "select coalesce(collections, '{}') from directory.sync_runs where district = %s and run_id = %s", (district, run_id)
+    ).fetchone()
+    return row[0] if row else {}
 
 
 def _forget(noting: Connection, snapshot: Snapshot, someone: Someone, run_id: str | None) -> set[str]:
@@ -193,10 +217,7 @@ def _forget(noting: Connection, snapshot: Snapshot, someone: Someone, run_id: st
 
 def _note(noting: Connection, snapshot: Snapshot, district: str, run_id: str, digests: dict[str, str]) -> None:
     """Write down the digests of the collections that are as the run loaded them; what was read again since never was."""
-    row = noting.execute(
-        "select coalesce(collections, '{}') from directory.sync_runs where district = %s and run_id = %s", (district, run_id)
-    ).fetchone()
-    loaded, proofs = (row[0] if row else {}), snapshot.proofs()
+    loaded, proofs = _loaded(noting, district, run_id), snapshot.proofs()
     as_loaded = {name: one for name, one in digests.items() if loaded.get(name, {}).get("sha256") == proofs[name].sha256}
     runs.note_digests(noting, district, run_id, as_loaded)
 

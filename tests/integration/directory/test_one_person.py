@@ -517,6 +517,30 @@ def test_killed_at_any_write_and_tried_again(tasks: Tasks, connect: Connect, mon
     assert traces(directory, tasks.folder, values) == []
 
 
+@pytest.mark.parametrize("collection", ["users", "enrollments"])
+def test_killed_between_a_file_and_its_proof_the_snapshot_stays(
+    tasks: Tasks, connect: Connect, monkeypatch: pytest.MonkeyPatch, collection: str
+) -> None:
+    directory, numbers, real = tasks.directory, ordinary(tasks), private_files.writing
+
+    def mortal(fs: Any, path: str) -> Any:
+        if path.endswith(f"{collection}.proof.json"):
+            raise KeyboardInterrupt
+        return real(fs, path)
+
+    for _ in tasks.snapshots:  # each time another one is in between
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(snapshots, "writing", mortal)
+            command.erase(connect, DISTRICT, numbers["student"], "Ada")
+    kept = command.erase(connect, DISTRICT, numbers["student"], "Ada")
+    assert "unreadable_snapshots" not in kept.numbers
+    assert all(one.is_whole() and len(one.frame("users")) and len(one.frame("enrollments")) for one in tasks.snapshots)
+    loaded = runs.loaded_runs(directory.connection, DISTRICT)
+    newest = newest_loaded(tasks.folder.as_uri(), DISTRICT, loaded)
+    assert newest is not None and newest.url == tasks.snapshots[-1].url
+    assert traces(directory, tasks.folder, list(STUDENT.values())) == []
+
+
 def test_what_cannot_be_read_goes_whole_and_a_store_out_of_reach_is_said(tasks: Tasks, connect: Connect) -> None:
     directory, numbers = tasks.directory, ordinary(tasks)
     folders = [Path(one.url.removeprefix("file://")) for one in tasks.snapshots]
