@@ -65,6 +65,7 @@ class Planning:
         snapshot.write_json("validated", {"is_usable": not findings.critical})
         snapshot.write_frame("set_aside", findings.set_aside)
         snapshot.keep_data_docs(findings.data_docs)
+        snapshot.require_as_read()
         issues.replace(connection, run, self.run_no, "validate", findings.issues)
         return findings
 
@@ -84,6 +85,7 @@ class Planning:
         earlier = loaded_before(root, run.district, loaded, snapshot.taken_at)
         sizes = derive(snapshot, self.district, self.settings, run.night, earlier)
         snapshot.write_json("derived_with", self.settings.model_dump(mode="json", by_alias=True))
+        snapshot.require_as_read()
         return sizes
 
     def load(self) -> Counts:

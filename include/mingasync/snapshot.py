@@ -6,6 +6,7 @@ while every one of those proofs is still there: reading a collection again takes
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import json
@@ -346,6 +347,24 @@ class Snapshot:
                 f"{len(missing)} of {len(READING_ORDER)} collections were not read to their end: {', '.join(missing)}. "
                 f"Clear the task extract.{_task_of(missing[0])} and everything after it. Nothing was changed."
             )
+
+    def require_as_read(self) -> None:
+        """Raise SnapshotUnusable, and take back what was made, where a collection is another one than this object read.
+
+        To be called once something was made: whoever is erased meanwhile would stay in it.
+        """
+        mark = self._mark()
+        if Snapshot(self.url)._mark() == mark:
+            return
+        for ending in ("parquet", "json"):
+            for name in self._derived(ending):
+                with contextlib.suppress(FileNotFoundError):
+                    if self._is_from(name, mark, ending):
+                        self._fs.rm_file(self._file(name, ending))
+        raise SnapshotUnusable(
+            "The snapshot was read or written anew while this task was at work. Clear the task validate and everything after it. "
+            "Nothing was changed."
+        )
 
     def incomplete_reasons(self) -> dict[str, str]:
         """Why each collection that is not whole is not; empty when all are."""

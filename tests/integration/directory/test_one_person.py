@@ -517,6 +517,24 @@ def test_killed_at_any_write_and_tried_again(tasks: Tasks, connect: Connect, mon
     assert traces(directory, tasks.folder, values) == []
 
 
+@pytest.mark.parametrize(("step", "writes"), [(nightly.transform, "write_table"), (nightly.validate, "write_frame")])
+def test_a_cleared_task_that_is_at_work_meanwhile_leaves_nothing_of_them(
+    tasks: Tasks, connect: Connect, monkeypatch: pytest.MonkeyPatch, step: Callable[[], Any], writes: str
+) -> None:
+    directory, numbers, real = tasks.directory, ordinary(tasks), getattr(Snapshot, writes)
+    erased: list[int | None] = []
+
+    def meanwhile(snapshot: Snapshot, name: str, *given: Any) -> None:
+        if not erased:
+            erased.append(command.erase(connect, DISTRICT, numbers["student"], "Ada").erasure)
+        real(snapshot, name, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Snapshot, writes, meanwhile)
+        clear(tasks, directory.value("select run_id from directory.sync_runs order by run_no desc limit 1"), step)
+    assert erased == [1] and traces(directory, tasks.folder, list(STUDENT.values())) == []
+
+
 @pytest.mark.parametrize("collection", ["users", "enrollments"])
 def test_killed_between_a_file_and_its_proof_the_snapshot_stays(
     tasks: Tasks, connect: Connect, monkeypatch: pytest.MonkeyPatch, collection: str
