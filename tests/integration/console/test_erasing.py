@@ -127,3 +127,8 @@ class Rows:
     def rows(self, query: str, *parameters: Any) -> list[Any]:
         """The rows of a query."""
         return self._connection.execute(query, parameters).fetchall()
+
+
+@pytest.mark.parametrize("number", ["123456789012345678x", "9" * 30, "x", "-1", "²"])
+def test_an_address_that_tells_of_no_erasure_is_the_page_of_people(number: str, console: Console) -> None:
+    assert "erased for good" not in console.page(f"/districts/oak/people?erased={number}")
