@@ -98,7 +98,8 @@ def worded(numbers: dict[str, int]) -> list[tuple[int, str]]:
 def erased_in(request: Request, slug: str, here: Directory) -> Row | None:
     """That somebody was erased, in words, where the address tells of an erasure of this district; it says nothing of who."""
     number = request.query_params.get("erased", "")
-    found = here.rows("erasure", district=slug, erasure_no=int(number)) if number.isascii() and number.isdigit() and len(number) < 19 else []
+    is_number = number.isascii() and number.isdigit() and len(number) < 19
+    found = here.rows("erasure", district=slug, erasure_no=int(number)) if is_number else []
     if not found:
         return None
     told = ", ".join(f"{number} {kind}" for number, kind in worded(found[0]["removed"]))
