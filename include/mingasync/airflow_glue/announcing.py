@@ -34,10 +34,10 @@ def announce_night(connection: psycopg.Connection[Any], district: District, run:
     return True
 
 
-def announce_undo(district: District, run: Run, reversed_: Mapping[str, int]) -> None:
+def announce_undo(district: District, run: Run, state: str, reversed_: Mapping[str, int]) -> None:
     """Announce an undo that changed something; its extra is as a night's, ``counts`` says what was reversed."""
     if changes := sum(reversed_.values()):
-        context.announce(district, _extra(run, "success") | {"changes": changes, "counts": dict(reversed_)})
+        context.announce(district, _extra(run, state) | {"changes": changes, "counts": dict(reversed_)})
 
 
 def _extra(run: Run, state: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from include.mingasync.airflow_glue.plain_words import in_plain_words
 from include.mingasync.district import find_district
 from include.mingasync.errors import MingaSyncError
 from include.mingasync.results.numbers import told_number
-from include.mingasync.run import Run
+from include.mingasync.run import Run, State
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,11 @@ def undo() -> dict[str, object]:
                 runs.finish_run(connection, run_no, "failed", str(error))
                 raise
             conflicts, words = counts["conflicts"], _words(conf["run_id"], run, counts)
-            runs.finish_run(connection, run_no, "completed_with_errors" if conflicts else "success", words)
+            state: State = "completed_with_errors" if conflicts else "success"
+            runs.finish_run(connection, run_no, state, words)
             log.info("%s", words)
             if counts["undone_by"] == run.run_id:
-                announce_undo(district, run, counts["reversed"])
+                announce_undo(district, run, state, counts["reversed"])
             return {"reversed": counts["reversed"], "conflicts": conflicts}
 
 

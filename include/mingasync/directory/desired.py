@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from include.mingasync.directory.load import Desired
-from include.mingasync.directory.proof import known_schools, last_complete_sizes, refuse_another_district
+from include.mingasync.directory.proof import known_schools, last_complete_sizes, whose
+from include.mingasync.errors import CriticalData
 from include.mingasync.quality.unproven import sizes_in, unproven_collections
 from include.mingasync.quality.whose import identity_of
 from include.mingasync.rosters.derive import DERIVED
@@ -36,7 +37,9 @@ def desired_from(
     org that a person says is the district now. ``rostered``: the schools that the district's file names, none for all.
     ``read_on``: the local date on which the snapshot was read. Raises CriticalData for another district's snapshot.
     """
-    refuse_another_district(connection, district, run_no, snapshot, accepted=accept_district, rostered=rostered)
+    # validate has asked this; whoever loads asks again.
+    if other := whose(connection, district, run_no, snapshot, accepted=accept_district, rostered=rostered):
+        raise CriticalData(f"{other.why} Nothing was changed.")
     derived = snapshot.read_json("derived")
     shared, sizes = set(derived["shared_schools"]), sizes_in(snapshot)
     unproven = unproven_collections(

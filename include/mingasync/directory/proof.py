@@ -10,7 +10,6 @@ import msgspec
 import pandas as pd
 import psycopg
 
-from include.mingasync.errors import CriticalData
 from include.mingasync.quality.whose import Identity, OtherDistrict, another_district, answers_of, identity_of
 from include.mingasync.snapshot import Snapshot
 
@@ -115,21 +114,6 @@ def _any_among(users: pd.DataFrame, rows: Sequence[tuple[Any, ...]]) -> bool:
         if found.isin(named).any():
             return True
     return False
-
-
-def refuse_another_district(
-    connection: psycopg.Connection[Any],
-    district: str,
-    but: int,
-    snapshot: Snapshot,
-    *,
-    accepted: str | None,
-    rostered: Sequence[str] = (),
-) -> None:
-    """Raise CriticalData for a snapshot that seems to be another district's, as ``whose`` says: whoever loads asks again."""
-    other = whose(connection, district, but, snapshot, accepted=accepted, rostered=rostered)
-    if other is not None:
-        raise CriticalData(f"{other.why} Nothing was changed.")
 
 
 def _known_identity(connection: psycopg.Connection[Any], district: str, but: int, before: dt.datetime) -> Identity:

@@ -89,6 +89,16 @@ def test_an_undo_is_announced_with_what_it_reversed_and_only_once(chain: Chain) 
     assert nightly.notify() and len(chain.glue.announced) == 3, "what was undone is not announced again"
 
 
+def test_an_undo_that_left_something_alone_says_so(chain: Chain) -> None:
+    chain.sis = sis(20, "Elm")
+    assert chain.start("second", night=NIGHT + DAY) == "success"
+    person = chain.glue.directory.value("select person_id from directory.people where sourced_id = 'u1'")
+    chain.glue.directory.do("select directory.pin_field(%s, 'family_name', 'Elm1', 'asked for')", person)
+    chain.glue.conf |= {"district": "oak", "run_id": "second"}
+    undoing.undo()
+    assert chain.glue.announced[-1]["state"] == "completed_with_errors"
+
+
 def test_the_example_waits_for_an_asset_of_the_name_that_is_announced() -> None:
     text = (ROOT / "docs" / "examples" / "after_a_good_night.py").read_text(encoding="utf-8")
     named = [one.value for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Constant) and "://" in str(one.value)]
