@@ -43,7 +43,8 @@ PARAMS = {
                         description="A run started by hand mails nobody unless this is on"),
     "accept_smaller": Param(False, type="boolean", title="The SIS really became smaller",
                             description="Take a vanished school or a halved collection for true and let people leave"),
-    "accept_district": Param("", type="string", title="These data are this district's",
+    # What may stay empty has to allow null: Airflow's form cannot be sent while a string is blank.
+    "accept_district": Param(None, type=["null", "string"], title="These data are this district's",
                              description="The sourcedId of the district org, after a SIS gave every org a new one"),
 }  # fmt: skip
 

@@ -78,6 +78,15 @@ def test_every_dag_explains_itself(districts: Path, monkeypatch: pytest.MonkeyPa
         assert all(param.description for param in (dag.params.get_param(name) for name in dag.params))
 
 
+def test_airflows_form_can_be_sent_as_it_opens(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A string that must not be null and is blank keeps the form's button disabled."""
+    params = bag(districts, monkeypatch).dags["mingasync_oak"].params
+    assert len(params) == 4
+    for name in params:
+        param = params.get_param(name)
+        assert param.value not in ("", None) or "null" in param.schema["type"], name
+
+
 def test_a_bad_file_is_an_import_error_and_every_other_district_still_runs(
     districts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
