@@ -182,7 +182,8 @@ def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Count
     with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
         lock_district(cursor, run.district)
         if run.applies and not is_undone(connection, run_no):
-            archive_leavers(cursor, run, run_no)
+            if not archive_leavers(cursor, run, run_no) and (known := _counted(connection, run_no)):
+                return known
             counts = count_run(connection, run_no)
             if any(own["archived"] for own in counts["people"].values()) and newer_run(connection, run_no) is None:
                 counts |= {"lacking": count_lacking(connection, run.district)}
@@ -192,8 +193,25 @@ def archive(connection: psycopg.Connection[Any], run: Run, run_no: int) -> Count
     return counts
 
 
-def archive_leavers(cursor: psycopg.Cursor[Any], run: Run, run_no: int) -> None:
-    """Carry out the planned archives of a run, within the caller's transaction and under the district's lock."""
+def archive_leavers(cursor: psycopg.Cursor[Any], run: Run, run_no: int) -> bool:
+    """Whether the run has archives at all, held ones too; the planned ones are carried out.
+
+    Within the caller's transaction and under the district's lock.
+    """
+    any_archive = cursor.execute(
+        "select exists (select from directory.changes where run_no = %s and entity = 'person' and action = 'archive')", (run_no,)
+    ).fetchone()
+    if any_archive == (False,):
+        return False
     is_newest = newer_run(cursor.connection, run_no) is None
     cursor.execute(_SQL.read_bytes(), {"run_no": run_no, "district": run.district, "is_newest": is_newest})
     cursor.execute(_MOVES.read_bytes(), {"run_no": run_no})
+    return True
+
+
+def _counted(connection: psycopg.Connection[Any], run_no: int) -> Counts:
+    """The counts that stand in the directory: those of the load, once it happened."""
+    row = connection.execute(
+        "select counts from directory.sync_runs where run_no = %s and loaded_at is not null and counts ? 'people'", (run_no,)
+    ).fetchone()
+    return dict(row[0]) if row else {}

@@ -139,9 +139,16 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         cursor.execute(
             "analyze directory.user_lists (list_id, district, kind, source_id), directory.memberships (list_id, manager)"
         )
+    # What an earlier attempt of this run did; the rows of this one come after.
     if _is_true(cursor, "select exists (select from directory.changes where run_no = %s and status = 'applied')", (run_no,)):
         _run_sql(cursor, "88_attempts", parameters)
-    for step in ("90_record", "moves_of_attempts", "95_catalogue", "98_issues"):
+    moved_before = _is_true(
+        cursor, "select exists (select from directory.membership_changes where run_no = %s and status = 'applied')", (run_no,)
+    )
+    _run_sql(cursor, "90_record", parameters)
+    if moved_before:
+        _run_sql(cursor, "moves_of_attempts", parameters)
+    for step in ("95_catalogue", "98_issues"):
         _run_sql(cursor, step, parameters)
     cursor.execute(
         """update directory.sync_runs
@@ -216,7 +223,10 @@ def _stage(cursor: psycopg.Cursor[Any], run: Run, settings: Settings, desired: D
                 stage_shared(cursor, table)
         elif name != "members":  # staged once it is known who is who
             copy_table(cursor, f"s_{name}", without_naming(table) if name == "lists" else table)
-    cursor.execute("analyze s_people (n, sourced_id, role), s_lists, s_gone, s_set_aside, s_kept, s_unlisted, s_shared")
+    cursor.execute(
+        "analyze s_people (n, sourced_id, role), s_lists (k, kind, school_id, source_id, owner_n), s_gone, s_set_aside, s_kept,"
+        " s_unlisted, s_shared"
+    )
     schools = {
         row[0]
         for row in cursor.execute(
@@ -278,34 +288,11 @@ def _is_true(cursor: psycopg.Cursor[Any], query: LiteralString, parameters: tupl
 
 
 def _unchanged(cursor: psycopg.Cursor[Any], run_no: int) -> dict[str, dict[str, int]]:
-    people = cursor.execute(
-        """select role, count(*) from (
-               select person_id, role from here
-               where person_id is not null and speaks and included and roster and not is_apart
-               union all
-               select s.person_id, s.role from s_settled as s join s_rules as r using (school_id, role) where r.roster
-               union
-               select person_id, role from plan_people where action = 'rest'
-           ) as there
-           where person_id not in (select entity_no from directory.changes
-                                   where run_no = %(run)s and entity = 'person' and entity_no is not null and action <> 'rest')
-             and person_id not in (select unnest(people) from directory.membership_changes
-                                   where run_no = %(run)s and status = 'suppressed' and reason <> 'set_aside')
-           group by 1""",
-        {"run": run_no},
-    ).fetchall()
-    lists = cursor.execute(
-        """select kind, count(*) from (
-               select l.kind, list_id from list_match join s_lists as l using (k) where leads and not is_new
-               union
-               select kind, list_id from plan_lists where action = 'rest'
-           ) as there
-           where list_id not in (select entity_no from directory.changes
-                                 where run_no = %s and entity = 'list' and action <> 'rest')
-           group by 1""",
-        (run_no,),
-    ).fetchall()
-    return {"people": dict(people), "lists": dict(lists)}
+    """How many people by role and lists by kind the run looked at and left as they are, and those that rest."""
+    unchanged: dict[str, dict[str, int]] = {"people": {}, "lists": {}}
+    for group, name, number in cursor.execute((_SQL / "unchanged.sql").read_bytes(), {"run_no": run_no}):
+        unchanged[group][name] = number
+    return unchanged
 
 
 def _run_sql(cursor: psycopg.Cursor[Any], step: str, parameters: Mapping[str, Any]) -> None:

@@ -112,25 +112,31 @@ where cardinality(s.sourced_ids) > 1 and s.identifier is not null
 
 -- Which of the values that would decide something are borne by several names in the directory, and so identify nobody either.
 create temp table shared_here on commit drop as
-with asked as (
-    select q.number_of as field, q.identifier as value
-    from pairs join questioned as q using (n) join directory.people as p using (person_id) where q.identifier = lower(p.identifier)
+with beside as (
+    select q.number_of, q.identifier, q.email, q.username, lower(p.identifier) as known_identifier, lower(p.email) as known_email,
+           lower(p.username) as known_username
+    from pairs join questioned as q using (n) join directory.people as p using (person_id)
+), asked as (
+    select number_of as field, identifier as value from beside where identifier = known_identifier
     union
-    select 'email', q.email from pairs join questioned as q using (n) join directory.people as p using (person_id) where q.email = lower(p.email)
+    select 'email', email from beside where email = known_email
     union
-    select 'username', q.username
-    from pairs join questioned as q using (n) join directory.people as p using (person_id) where q.username = lower(p.username)
+    select 'username', username from beside where username = known_username
     union
     select number_of, identifier from newly_joined
 ), bearers as (
-    select k.field, k.value, p.person_id
+    select asked.field, asked.value, p.person_id
     from directory.people as p
-    cross join lateral (values
-        (case when p.role = 'student' then 'student_identifier' else 'employee_identifier' end, lower(p.identifier)),
-        ('email', lower(p.email)), ('username', lower(p.username))
-    ) as k (field, value)
-    join asked using (field, value)
-    where p.district = %(district)s and exists (select from asked)
+    join asked on asked.value = lower(p.identifier) and asked.field in ('student_identifier', 'employee_identifier')
+    where p.district = %(district)s and (p.role = 'student') = (asked.field = 'student_identifier')
+    union all
+    select asked.field, asked.value, p.person_id
+    from directory.people as p join asked on asked.value = lower(p.email) and asked.field = 'email'
+    where p.district = %(district)s
+    union all
+    select asked.field, asked.value, p.person_id
+    from directory.people as p join asked on asked.value = lower(p.username) and asked.field = 'username'
+    where p.district = %(district)s
 ), several as (
     select field, value from bearers group by field, value having count(*) > 1
 )

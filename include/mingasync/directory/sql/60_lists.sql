@@ -25,11 +25,15 @@ analyze bystanders;
 
 -- Lists that rest: of a kind or school that is not proven tonight, of a school that is paused, or of a class of which nobody can say
 -- what it was. They keep all that they are, and those that would be new are not made.
+create temp table resting_cause on commit drop as
+select exists (select from s_kinds where rests) or cardinality(%(resting_schools)s::text[]) > 0
+       or exists (select from s_kept where user_id is null) as any_rests;
+
 create temp table resting_lists on commit drop as
 select u.list_id, u.kind, u.source_id
 from directory.user_lists as u
 left join s_kinds as kinds on kinds.school_id = coalesce(u.school_id, '') and kinds.kind = u.kind
-where u.district = %(district)s and u.kind <> 'manual'
+where (select any_rests from resting_cause) and u.district = %(district)s and u.kind <> 'manual'
   and (kinds.rests or u.school_id = any (%(resting_schools)s::text[])
        or u.kind = 'class' and u.source_id in (select class_id from s_kept where user_id is null));
 
@@ -37,9 +41,10 @@ create temp table waiting_lists on commit drop as
 select l.k, l.kind, l.source_id
 from s_lists as l
 left join s_kinds as kinds on kinds.school_id = coalesce(l.school_id, '') and kinds.kind = l.kind
-where kinds.rests or l.school_id = any (%(resting_schools)s::text[])
-   or l.kind = 'class' and l.source_id in (select class_id from s_kept where user_id is null
-                                           union all select source_id from resting_lists where kind = 'class');
+where (select any_rests from resting_cause)
+  and (kinds.rests or l.school_id = any (%(resting_schools)s::text[])
+       or l.kind = 'class' and l.source_id in (select class_id from s_kept where user_id is null
+                                               union all select source_id from resting_lists where kind = 'class'));
 
 -- A class that moved to where lists rest keeps the list that it has.
 insert into resting_lists
@@ -93,11 +98,11 @@ from (
 ) as claims
 order by claims.list_id, claims.k;
 
--- A list may be wanted twice, by the records of one human that drifted apart: it is one list all the same, and one of the two
--- (leads) says what it is called.
+-- A teacher's list may be wanted twice, by the records of one human that drifted apart: it is one list all the same, and one of the
+-- two (leads) says what it is called.
 create temp table list_match on commit drop as
-with found as (
-    select l.k, u.list_id, u.term_ids, l.k::text as one, true as speaks
+with others as (
+    select l.k, l.k as lead_k, u.list_id as known_id, u.term_ids && %(frozen_terms)s::text[] as frozen
     from s_lists as l
     left join directory.user_lists as u
         on u.district = %(district)s and u.kind = l.kind
@@ -105,22 +110,24 @@ with found as (
         and case when u.kind = 'class' then u.source_id else concat(lower(u.source_id), '|', u.school_id) end
             = case when l.kind = 'class' then l.source_id else concat(lower(l.source_id), '|', l.school_id) end
     where l.kind <> 'teacher'
-    union all
-    select o.k, u.list_id, u.term_ids, coalesce('owner ' || o.person_id || ' ' || o.school_id, o.k::text), o.speaks
+), of_teachers as (
+    select o.k, u.list_id, u.term_ids, coalesce('owner ' || o.person_id || ' ' || o.school_id, o.k::text) as one, o.speaks
     from owners as o
     left join teacher_match as t using (k)
     left join directory.user_lists as u on u.list_id = t.list_id
 ), led as (
-    select k, first_value(k) over (partition by one order by speaks desc, k) as lead_k,
-           max(list_id) over (partition by one) as known_id,
-           bool_or(coalesce(term_ids && %(frozen_terms)s::text[], false)) over (partition by one) as frozen
-    from found
+    select * from others
+    union all
+    select k, first_value(k) over (partition by one order by speaks desc, k), max(list_id) over (partition by one),
+           bool_or(term_ids && %(frozen_terms)s::text[]) over (partition by one)
+    from of_teachers
 ), numbered as (
-    select lead_k, coalesce(known_id, nextval('directory.user_lists_list_id_seq')::integer) as list_id
-    from (select lead_k, known_id from led where k = lead_k order by k) as first_of_each
+    select k as lead_k, nextval('directory.user_lists_list_id_seq')::integer as new_id
+    from (select k from led where k = lead_k and known_id is null order by k) as first_of_each
 )
-select led.k, numbered.list_id, led.known_id is null as is_new, led.frozen, led.k = led.lead_k as leads
-from led join numbered using (lead_k);
+select led.k, coalesce(led.known_id, numbered.new_id) as list_id, led.known_id is null as is_new, coalesce(led.frozen, false) as frozen,
+       led.k = led.lead_k as leads
+from led left join numbered using (lead_k);
 analyze list_match;
 
 create temp table differing_lists on commit drop as

@@ -111,7 +111,8 @@ create temp table joining on commit drop as
 select w.list_id, w.person_id, w.manager,
        who.newcomer or who.may_update or (w.list_id, w.person_id) in (select list_id, person_id from late_newcomers) as may_join, who.quiet
 from absent_there as w
-join (select person_id, bool_or(newcomer) as newcomer, bool_or(may_update) as may_update, bool_or(quiet) as quiet from who group by 1
+join (select person_id, bool_or(newcomer) as newcomer, bool_or(may_update) as may_update, bool_or(quiet) as quiet from who
+      where exists (select from absent_there) group by 1
       union all
       select distinct o.person_id, true, true, false from directory.membership_overrides as o
       where o.keep and not exists (select from who where who.person_id = o.person_id)) as who using (person_id);
