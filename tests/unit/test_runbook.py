@@ -38,6 +38,7 @@ CARRIED_OUT = {
     "`validate`: these seem": f"{_DIRECTORY}/test_other_district.py::test_the_printed_cure_of_a_renumbering_lets_it_land_and_is_kept_in_the_history",
     "state `completed_with_errors`, *not shared": f"{_DIRECTORY}/test_cures.py::test_the_printed_cure_cures",
     "… *the SIS's answer was empty*": f"{_DIRECTORY}/test_cures.py::test_the_printed_cure_cures",
+    "… *The district file names": f"{_DIRECTORY}/test_unknown_schools.py::test_a_school_that_is_mistyped_in_the_districts_file_takes_nobody_away",
     "… *came twice*": f"{_DIRECTORY}/test_cures.py::test_the_printed_cure_cures",
     "state `held` |": "integration/console/test_decision.py::test_one_group_is_approved_and_the_others_are_refused",
     "`approve` failed": f"{_RUNBOOK}::test_an_answer_that_was_not_kept_is_asked_for_once_more",

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 from airflow.sdk.exceptions import AirflowSkipException
@@ -126,6 +127,23 @@ def _pass_over_outdated(connection: psycopg.Connection[Any], run_no: int) -> Non
         raise AirflowSkipException(str(refusal)) from None
 
 
+def _pass_over_paused(
+    connection: psycopg.Connection[Any], district: District, run: Run, run_no: int, read_at: dt.datetime
+) -> None:
+    """Nothing while data of a moment may be loaded; else skip the task, and say so on the run if it loaded nothing itself.
+
+    A scheduled night that is taken up later meets the SIS of that day, which may be in the middle of its rollover.
+    """
+    from include.mingasync.directory import runs
+
+    day = read_at.astimezone(ZoneInfo(district.timezone)).date()
+    if because := runs.why_paused(run, runs.stored_settings(connection, run_no), day):
+        because = f"{because} Nothing was changed."
+        if not runs.has_loaded(connection, run_no):
+            runs.finish_run(connection, run_no, "skipped", because)
+        raise AirflowSkipException(because)
+
+
 def _read_settings(connection: psycopg.Connection[Any], district: District, run: Run, run_no: int) -> None:
     """Store the settings as they are now with the run; skip it where they leave it nothing to do."""
     from include.mingasync.directory import issues, runs
@@ -170,9 +188,10 @@ def extract(collections: list[str]) -> dict[str, int]:
         if run.kind == "backfill" and snapshot.is_whole():
             log.info("Replaying the snapshot of %s", snapshot.taken_at.isoformat())
             return {name: snapshot.proofs()[name].rows for name in collections}
+        now = dt.datetime.now(dt.UTC)
+        _pass_over_paused(connection, district, run, run_no, now)
         wanted = Contacts.of(runs.stored_settings(connection, run_no))
         loaded = runs.loaded_runs(connection, run.district, run_no)
-        now = dt.datetime.now(dt.UTC)
         bases = bases_of(context.snapshots_root(), district, loaded, snapshot, wanted=wanted, now=now)
         access = context.sis_access(district)
         rows = {}
@@ -237,6 +256,8 @@ def load() -> dict[str, object]:
 
     with _opened() as (district, run, connection, run_no):
         planning = _planning(district, run, connection, run_no)
+        if planning.snapshot.is_whole():
+            _pass_over_paused(connection, district, run, run_no, planning.snapshot.taken_at)
         try:
             counts = planning.load()
         except RunUndone:

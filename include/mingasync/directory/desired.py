@@ -42,13 +42,16 @@ def desired_from(
         raise CriticalData(f"{other.why} Nothing was changed.")
     derived = snapshot.read_json("derived")
     shared, sizes = set(derived["shared_schools"]), sizes_in(snapshot)
+    known = known_schools(connection, district)
     unproven = unproven_collections(
         snapshot,
         last_complete_sizes(connection, district, run_no),
         derived["needed"],
         now=sizes,
         nameless=_nameless(snapshot),
-        gone_schools=[one for one in known_schools(connection, district) if one not in shared],
+        gone_schools=[one for one in known if one not in shared],
+        # One that was known until tonight is gone, and told as that. A snapshot of an older version does not say.
+        misnamed=[one for one in derived.get("misnamed", ()) if one not in known],
         accept_smaller=accept_smaller,
     )
     # Of terms that did not come, or only in part, none is lost: all that is made from them rests.

@@ -147,12 +147,20 @@ def why_skipped(connection: Connection, run: Run, settings: Settings) -> str | N
         return None
     if not settings.automatic_rostering:
         return "Automatic rostering is off (setting automatic_rostering)."
-    quiet = settings.quiet_on(run.night)
-    if quiet and quiet.mode == "pause":
-        return f"The sync is paused from {quiet.first} to {quiet.last} (setting quiet)."
+    if paused := why_paused(run, settings, run.night):
+        return paused
     if last_loaded(connection, run.district) is None:
         return "The first sync is started by a person: trigger this DAG by hand once."
     return None
+
+
+def why_paused(run: Run, settings: Settings, day: dt.date) -> str | None:
+    """Why a run does nothing with data of a day, a local date; None where it may. Only scheduled nights are paused."""
+    quiet = settings.quiet_on(day) if run.kind == "nightly" else None
+    if quiet is None or quiet.mode != "pause":
+        return None
+    whose = "" if day == run.night else f"The data of this night would be those of {day}. "
+    return f"{whose}The sync is paused from {quiet.first} to {quiet.last} (setting quiet)."
 
 
 def last_loaded(connection: Connection, district: str, before_run: int | None = None) -> dict[str, Any] | None:

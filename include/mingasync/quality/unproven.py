@@ -22,6 +22,7 @@ _SMALLER = 'If it is right that there are fewer, run once with {"accept_smaller"
 NONE_IS_RIGHT = 'If it is right that there are none, run once with {"accept_smaller": true}.'
 _AGAIN = "Run it once more; if that ends the same, tell the SIS's support what the message says."
 _NAMES = "Have the SIS send a sourcedId with every record."
+_FILE = "Correct `schools` in the district file: it holds the sourcedIds of schools that the SIS shares."
 NOBODY = "Nobody was archived or taken off a list."
 
 
@@ -30,7 +31,8 @@ class Unproven:
     """Why a collection proves nothing to be gone.
 
     ``state``: ``absent`` (refused, or it never came), ``incomplete``, ``nameless`` (whole, but with rows that have no
-    sourcedId), ``empty``, ``shrunken`` or ``school_gone``.
+    sourcedId), ``empty``, ``shrunken``, ``school_gone`` or ``misnamed`` (whole, but the district's file names schools that the
+    SIS does not have, and whose people those are is not known).
     """
 
     state: str
@@ -38,8 +40,9 @@ class Unproven:
 
     @property
     def rests(self) -> bool:
-        """Whether all that is made from the collection rests; rows without a name leave open only who is gone."""
-        return self.state != "nameless"
+        """Whether all that is made from the collection rests; rows without a name, and schools that are none, leave open only
+        who is gone."""
+        return self.state not in ("nameless", "misnamed")
 
     @property
     def can_be_accepted(self) -> bool:
@@ -54,7 +57,7 @@ class Unproven:
     @property
     def fix(self) -> str:
         """What to do about it."""
-        return {"incomplete": _AGAIN, "nameless": _NAMES}.get(self.state, _SMALLER)
+        return {"incomplete": _AGAIN, "nameless": _NAMES, "misnamed": _FILE}.get(self.state, _SMALLER)
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,15 @@ def unproven_collections(
     now: Mapping[str, Mapping[str, int]] | None = None,
     nameless: Mapping[str, int] | None = None,
     gone_schools: Sequence[str] = (),
+    misnamed: Sequence[str] = (),
     accept_smaller: bool = False,
 ) -> dict[str, Unproven]:
     """Why each collection that proves nothing to be gone does not.
 
     ``sizes`` as from ``last_complete_sizes``; ``needed``: the collections that something switched on is made from; ``now`` as
     from ``sizes_in``, without which only numbers of rows are compared; ``nameless``: how many records
-    the data proof found without a sourcedId, beside those that the reading set aside; ``accept_smaller``: a person says that the
+    the data proof found without a sourcedId, beside those that the reading set aside; ``misnamed``: the schools of the district's
+    file that the SIS does not have; ``accept_smaller``: a person says that the
     smaller numbers are right.
     """
     moved = snapshot.incomplete_reasons()
@@ -114,6 +119,7 @@ def unproven_collections(
             is_needed=name in needed,
             was_none=sizes.get(name) == 0,
             gone_schools=gone_schools if name == "orgs" else (),
+            misnamed=misnamed if name == "orgs" else (),
         )
         open_ones = (why for why in every if not (accept_smaller and why.can_be_accepted))
         if why := next(open_ones, None):
@@ -129,6 +135,7 @@ def _doubts(
     is_needed: bool,
     was_none: bool,
     gone_schools: Sequence[str],
+    misnamed: Sequence[str],
 ) -> Iterator[Unproven]:
     """Every reason, the gravest first."""
     name = proof.collection
@@ -147,6 +154,9 @@ def _doubts(
     if gone_schools:
         schools = "1 school is" if len(gone_schools) == 1 else f"{len(gone_schools)} schools are"
         yield Unproven("school_gone", f"{schools} gone from the SIS's orgs: {', '.join(gone_schools)}.")
+    if misnamed:
+        schools = "1 school" if len(misnamed) == 1 else f"{len(misnamed)} schools"
+        yield Unproven("misnamed", f"The district file names {schools} that the SIS does not have: {', '.join(misnamed)}.")
     if proof.nameless:
         rows = "1 row has" if proof.nameless == 1 else f"{proof.nameless} rows have"
         yield Unproven("nameless", f"{name}: {rows} no readable sourcedId, so whose they are is not known.")

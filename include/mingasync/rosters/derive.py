@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -127,6 +127,7 @@ def derive(
             "unknown_terms": sorted(carried.unknown.get("academicSessions", ())),
             "unknown_schools": sorted(carried.unknown.get("orgs", ())),
             "shared_schools": sorted(_active_schools(rosters.orgs)["sourced_id"]) + sorted(carried.unknown.get("orgs", ())),
+            "misnamed": _misnamed(snapshot, district, frames, carried),
             "needed": needed(settings, rosters.classes, rosters.courses),
             # Without a single parent nobody's contact is known, and none is gone; nor is one that was not wanted at the reading.
             "contacts_rest": contacts.any and (not any_parent(frames["users"]) or contacts.are_left_out_of(snapshot)),
@@ -184,6 +185,20 @@ def _kept(snapshot: Snapshot, rosters: Rosters, carried: Carried) -> pd.DataFram
         ]
         pairs += [(None, None)] * bool(unknown["enrollments"] - set(bad["sourced_id"]))
     return pd.DataFrame(pairs, columns=["class_id", "user_id"], dtype="string")
+
+
+def _misnamed(snapshot: Snapshot, district: District, frames: Mapping[str, pd.DataFrame], carried: Carried) -> list[str]:
+    """The schools of the district's file that are none: no org that came and no user names them, or they are another kind of org.
+
+    Whoever seems to be at no rostered school may be at the one that is meant.
+    """
+    if not district.schools:
+        return []
+    orgs, users = snapshot.frame("orgs", ["sourced_id"]), frames["users"]
+    _, above = known_orgs(frames["orgs"])
+    there = {*orgs["sourced_id"].dropna(), *snapshot.unreadable("orgs")["sourced_id"], *carried.unknown.get("orgs", ())}
+    there |= {*users["org_ids"].explode().dropna(), *users["role_org_ids"].explode().dropna()}
+    return sorted(one for one in set(district.schools) if one in above or one not in there)
 
 
 def _schools(orgs: pd.DataFrame, district: District) -> pd.DataFrame:

@@ -53,7 +53,10 @@ _ORDINALS = [
     "twelfth",
     "thirteenth",
 ]
-_NUMBER = re.compile(r"(?:grade|gr|year)?\W*0*([1-9][0-9]?)(?:st|nd|rd|th)?\W*(?:grade|gr)?", re.IGNORECASE)
+#: A minus directly before the number is a sign: some SISs count the years before kindergarten as -1, -2.
+_NUMBER = re.compile(
+    r"(?!(?:.*\s)?[-\u2010-\u2015\u2212][0-9])(?:grade|gr|year)?\W*0*([1-9][0-9]?)(?:st|nd|rd|th)?\W*(?:grade|gr)?", re.IGNORECASE
+)
 
 #: A grade's number as grade_code writes it. Other scripts' digits ("²", "①") are grades of the district's own making.
 _CODE = re.compile(r"[0-9]{2}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -12,9 +13,11 @@ from airflow.sdk.exceptions import AirflowFailException
 from include.mingasync.airflow_glue import context, nightly
 from include.mingasync.airflow_glue.approval import APPROVE, ApproveArchive
 from include.mingasync.oneroster import read
+from include.mingasync.quality import prove as proving
 from tests.integration.airflow_glue.chain import Chain
 from tests.integration.airflow_glue.conftest import SIS, Glue
 from tests.integration.airflow_glue.test_clearing import DAY, SETTINGS, active, sis
+from tests.integration.directory.tasks import _broken_rules
 from tests.integration.directory.world import NIGHT
 
 _REAL_ACCESS = context.sis_access
@@ -121,3 +124,51 @@ def test_a_directory_that_was_away_is_loaded_once_the_failed_tasks_are_cleared(
         assert chain.start("second", night=NIGHT + DAY) == "failed"
     assert chain.states["second"]["load"] == "failed" and chain.glue.directory.state() == before
     assert chain.clear("second", "load") == "success" and active(chain) == 19
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the pages of great-expectations, which cost most of the time."""
+    monkeypatch.setattr(proving, "broken_rules", _broken_rules)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("task", ["open_run", "extract.users"])
+def test_a_night_that_is_taken_up_on_a_paused_day_is_skipped_and_says_so(chain: Chain, task: str) -> None:
+    """What its task would read now is the SIS of the rollover; the pause begins after the night and is still going on."""
+    today = dt.datetime.now(dt.UTC).date()
+    pause = {"from": str(NIGHT + 2 * DAY), "to": str(today + 9 * DAY), "mode": "pause"}
+    chain.glue.settings = json.dumps(SETTINGS | {"quiet": [pause]})
+    there, chain.sis = chain.sis, None
+    before = chain.glue.directory.state()
+    assert chain.start("second", "nightly", night=NIGHT + DAY) in ("failed", "skipped")
+    chain.sis = there
+    assert chain.clear("second", task) == "skipped" and chain.glue.directory.state() == before
+    reason = chain.row("second")["reason"]
+    assert "The data of this night would be those of " in reason
+    assert f"The sync is paused from {pause['from']} to {pause['to']} (setting quiet). Nothing was changed." in reason
+    # Whoever starts a run by hand means it.
+    assert chain.start("third", "manual", night=NIGHT + 3 * DAY) == "success" and active(chain) == 19
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_good_night_that_is_cleared_on_a_paused_day_stays_as_it_was(chain: Chain) -> None:
+    assert chain.start("second", "nightly", night=NIGHT + DAY) == "success" and active(chain) == 19
+    settings = chain.row("second")["settings"]
+    today = dt.datetime.now(dt.UTC).date()
+    settings["quiet"] = [{"from": str(NIGHT + 2 * DAY), "to": str(today + 9 * DAY), "mode": "pause"}]
+    chain.glue.directory.do("update directory.sync_runs set settings = %s where run_id = 'second'", json.dumps(settings))
+    before, chain.sis = chain.glue.directory.state(), sis(10)
+    assert chain.clear("second", "open_run") == "success"
+    assert chain.glue.directory.state() == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_data_that_were_read_on_a_paused_day_are_not_loaded_once_it_is_over(chain: Chain) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    before = chain.glue.directory.state()
+    assert chain.start("second", "nightly", night=NIGHT + DAY, marked=["load", "archive"]) == "failed"
+    settings = chain.row("second")["settings"]
+    settings["quiet"] = [{"from": str(today - DAY), "to": str(today + DAY), "mode": "pause"}]
+    chain.glue.directory.do("update directory.sync_runs set settings = %s where run_id = 'second'", json.dumps(settings))
+    assert chain.clear("second", "load") == "skipped" and chain.glue.directory.state() == before

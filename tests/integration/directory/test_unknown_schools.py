@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.directory.tasks import OAK, Tasks, every_list, oak
 from tests.integration.directory.test_lists import members
 from tests.integration.directory.world import Directory, Sis, everything_on, school, user
 
@@ -127,3 +128,36 @@ def test_the_records_of_one_human_agree_on_schools_only_as_far_as_they_say(direc
     twin["org_ids"] = []
     directory.night(sis)
     assert ("a", "active", ["S1", "S2"]) in directory.rows(PEOPLE)
+
+
+@pytest.mark.parametrize("wrong", ["S2x", "D1"])
+def test_a_school_that_is_mistyped_in_the_districts_file_takes_nobody_away(tasks: Tasks, wrong: str) -> None:
+    """Neither a sourcedId that nothing has nor that of the district org is a school: whose people are meant is not known."""
+    tasks.directory.settings = every_list("T1")
+    tasks.district = OAK.model_copy(update={"schools": ("S1", "S2")})
+    tasks.night(oak())
+    before = tasks.directory.state()
+    lists = "select list_id, kind, school_id, source_id, status, term_ids, grades from directory.user_lists order by 1"
+    there = tasks.directory.rows(lists)
+    tasks.district = OAK.model_copy(update={"schools": ("S1", wrong)})
+    for conf in ({}, {"accept_smaller": True}):
+        told = tasks.night(oak(), conf=conf)
+        assert (tasks.directory.rows(lists), tasks.directory.state()[2]) == (there, before[2]), "no list ends, nobody leaves one"
+        assert tasks.directory.rows("select count(*) from directory.people where status = 'archived'") == [(0,)]
+        assert told.state == "completed_with_errors"
+        assert f"The district file names 1 school that the SIS does not have: {wrong}." in told.reason
+    (fix,) = [issue[5] for issue in told.issues if issue[3] == "snapshot.unproven"]
+    assert "Correct `schools` in the district file" in fix
+    # Corrected, all is as it was; left out on purpose, its people leave.
+    tasks.district = OAK.model_copy(update={"schools": ("S1", "S2")})
+    assert tasks.night(oak()).state == "success" and tasks.directory.state() == before
+    tasks.district = OAK.model_copy(update={"schools": ("S1",)})
+    assert tasks.night(oak()).counts["people"]["student"]["archived"] == 3
+
+
+def test_a_school_that_no_org_is_and_users_name_is_one_all_the_same(tasks: Tasks) -> None:
+    tasks.directory.settings = every_list("T1")
+    tasks.district = OAK.model_copy(update={"schools": ("S1", "S2")})
+    sis = oak()
+    sis.orgs = [one for one in sis.orgs if one["sourced_id"] != "S2"]
+    assert "district file" not in tasks.night(sis).reason

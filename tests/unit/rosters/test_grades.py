@@ -16,11 +16,18 @@ from include.mingasync.rosters.grades import grade_code, grade_title, known_grad
         ("KG", "Kindergarten", ["KG", "kg", "K", "Kindergarten", "0"]),
         ("PK", "Prekindergarten", ["PK", "Pre-K", "P4"]),
         ("UG", "Ungraded", ["UG", "ungraded"]),
+        ("02", "Grade 2", ["2", "Grade-2", "grade - 2", "Gr. 2"]),
+        ("-2", "-2", ["-2", " -2 "]),
     ],
 )
 def test_spellings_of_a_grade_are_one_code(code: str, title: str, spellings: list[str]) -> None:
     assert {grade_code(text) for text in spellings} == {code}
     assert grade_title(code) == title
+
+
+@pytest.mark.parametrize("text", ["-2", "-02", "−2", "–3", "Grade -2", "year -3"])
+def test_a_year_before_kindergarten_is_no_grade_of_school(text: str) -> None:
+    assert not known_grade(text)
 
 
 def test_a_home_made_grade_keeps_its_name() -> None:
