@@ -10,7 +10,7 @@ directory in PostgreSQL, archives leavers safely, and mails the district what ha
 | `validate` | checks every record, sets bad ones aside with cause and cure | the data cannot be trusted at all: nothing was changed |
 | `transform` | makes people and user lists from the snapshot and the settings | a fault of the product: nothing was changed |
 | `load` | makes the plan and applies it in one transaction | nothing was changed; run it again |
-| `approve` | waits for a person only when more would be archived than the safety limits allow | nobody is archived |
+| `approve` | waits for a person only when more would be archived than the safety limits allow; archives all others first | nobody who was held is archived |
 | `archive` | archives leavers, in a transaction of its own | everything but the archive is done; run it again |
 | `notify` | closes the run with its verdict, mails the district, announces the Asset `mingasync://<slug>/directory` when the run loaded it | the sync is done; only the mail is missing |
 

@@ -24,6 +24,7 @@ _MARGIN = dt.timedelta(minutes=10)
 class ApproveArchive(HITLOperator):
     """Waits for a person when archives are held, else passes straight through.
 
+    Everybody else who is to be archived in this run is archived before somebody is asked.
     An approval releases exactly the people that were held in this run; no answer by the next night means rejected.
     """
 
@@ -66,7 +67,7 @@ class ApproveArchive(HITLOperator):
         except DirectoryRefused as refusal:
             # Tried again, the task would ask anew and nobody would know that the first answer was lost: so it fails, loudly.
             raise AirflowFailException(
-                "The answer was not kept: the directory's database refused it. Nobody was archived. "
+                "The answer was not kept: the directory's database refused it. Nobody was archived by it. "
                 "Once the database is well, clear this task and everything after it: it asks once more."
             ) from refusal
         return None
@@ -113,7 +114,7 @@ def _body(groups: list[dict[str, Any]], page: str) -> str:
             "| --- | --- | --- | --- |",
             *rows,
             "",
-            "**Approve** archives exactly these people. **Reject**, or no answer by the next night, archives nobody.",
+            "**Approve** archives exactly these people. **Reject**, or no answer by the next night, archives none of them.",
             "",
             f"Who they are, the likely cause, and answers for some schools and roles only: [the decision page]({page}).",
         ]

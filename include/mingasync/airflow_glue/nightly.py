@@ -283,9 +283,13 @@ def held_groups() -> list[dict[str, Any]]:
 
 
 def ask_held() -> list[dict[str, Any]]:
-    """As held_groups, now kept as what a person is shown: an approval releases nobody else."""
+    """As held_groups, now kept as what a person is shown: an approval releases nobody else.
+
+    Whose archive waits for no answer is archived before: an answer may take until the next night.
+    """
     from include.mingasync.directory.archive import ask
 
+    archive()
     with _opened() as (_, _, connection, run_no):
         return ask(connection, run_no)
 

@@ -18,6 +18,8 @@ from include.mingasync.results.numbers import told_number
 from include.mingasync.run import Run, State
 
 log = logging.getLogger(__name__)
+#: The keys of its run's configuration.
+CONFIGURATION = ("district", "run_id")
 
 
 def undo() -> dict[str, object]:
@@ -31,6 +33,12 @@ def undo() -> dict[str, object]:
         if not conf.get("district") or not conf.get("run_id"):
             raise MingaSyncError(
                 'Say which run to undo: {"district": "<slug>", "run_id": "<from the OneRoster History>"}. Nothing was changed.'
+            )
+        if unknown := sorted(set(conf) - set(CONFIGURATION)):
+            # Taken no notice of, a wish such as dry_run would be followed by the real thing.
+            raise MingaSyncError(
+                f"An undo knows no {', '.join(unknown)}: its configuration is {' and '.join(CONFIGURATION)} alone. "
+                "What it would take back is shown by Undo this run on the run's page. Nothing was changed."
             )
         district = find_district(conf["district"])
         at = dag_run.logical_date or dag_run.run_after

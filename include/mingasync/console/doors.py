@@ -63,7 +63,7 @@ class Doors:
         right: Right = "GET" if scope["method"] in _HARMLESS else "PUT"
         if not await run_in_threadpool(_all_allowed, user, districts, right):
             return await JSONResponse({"detail": f"{NO_DISTRICT} Nothing was changed."}, 403)(scope, receive, send)
-        if scope["method"] == "GET" and (cut := _CUT.get(tuple(parts))):
+        if cut := _cut_of(scope["method"], parts):
             return await self._only_readable(scope, receive, send, user, cut)
         return await self.app(scope, receive, send)
 
@@ -100,7 +100,7 @@ def api_path(scope: Message) -> list[str] | None:
 def _may_tell(parts: list[str]) -> bool:
     """Whether reading this could tell of a district: a run of a DAG that acts for any, what it announced, or a Variable."""
     of_a_run = parts[0] == "dags" and len(parts) > 3 and _acts_for_any(parts[1])
-    return of_a_run or parts[0] == "variables" or tuple(parts) in _CUT
+    return of_a_run or parts[0] == "variables" or _cut_of("GET", parts) is not None
 
 
 def districts_touched(method: str, parts: list[str], content: Any) -> set[str]:
@@ -167,7 +167,9 @@ def _without_foreign(body: bytes, user: Any, name: str, district_of: Callable[[d
     content = json.loads(body)
     own = [one for one in content[name] if not (slug := district_of(one)) or _allowed(user, slug, "GET")]
     hidden = len(content[name]) - len(own)
-    return json.dumps(content | {name: own, "total_entries": content["total_entries"] - hidden}).encode()
+    # A list that goes on from a cursor has no total.
+    total = {"total_entries": content["total_entries"] - hidden} if content.get("total_entries") else {}
+    return json.dumps(content | {name: own} | total).encode()
 
 
 def _of_variable(variable: dict[str, Any]) -> str | None:
@@ -181,11 +183,25 @@ def _of_event(event: dict[str, Any]) -> str | None:
     return urlsplit(event.get("uri") or "").netloc or EVERY
 
 
+def _of_listed_run(run: dict[str, Any]) -> str | None:
+    """The district that a run acted for; Airflow asks itself for the right on a district's own DAG."""
+    if not _acts_for_any(run["dag_id"]):
+        return None
+    return next(iter(_named(run.get("conf"))), None)
+
+
 #: What Airflow lists of all districts: under which name, and how the district of one of them is told.
 _CUT: dict[tuple[str, ...], Cut] = {
     ("variables",): ("variables", _of_variable),
     ("assets", "events"): ("asset_events", _of_event),
 }
+
+
+def _cut_of(method: str, parts: list[str]) -> Cut | None:
+    """How an answer is cut to the districts that one may read; None for an answer that tells of no other."""
+    if parts[0] == "dags" and (method, *parts[2:]) in (("GET", "dagRuns"), ("POST", "dagRuns", "list")):
+        return ("dag_runs", _of_listed_run) if parts[1] == "~" or _acts_for_any(parts[1]) else None
+    return _CUT.get(tuple(parts)) if method == "GET" else None
 
 
 def _acts_for_any(text: str) -> bool:

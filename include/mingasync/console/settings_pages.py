@@ -237,7 +237,9 @@ def _sent(request: Request, slug: str, user: Any, page: Page, *, school: str | N
     base = _base_of(form)
     mine = typed_values(page.fields, form, values_of(page.fields, base, desk.school), desk.school)
     content = with_values(desk.sheet.content, mine, desk.school)
-    back = _why_back(desk, form, base, faults_of(content, page.fields, desk.school))
+    is_saved = form.one("action") == "save" and content == desk.sheet.content and desk.sheet.fault is None
+    # Pressed twice, the second answer is the one that is seen: what it asks for is there already.
+    back = None if is_saved else _why_back(desk, form, base, faults_of(content, page.fields, desk.school))
     if back is not None:
         return _form(request, desk, {**desk.values(), **mine}, editable=True, mine=len(mine), **back)
     if form.one("action") == "what_if":

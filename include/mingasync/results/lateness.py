@@ -23,13 +23,18 @@ _BEFORE_A_SECRET_ENDS = (0, 3, 14)
 
 @dataclass(frozen=True)
 class Late:
-    """A district without a good night; ``last_run_id`` is its newest run, good or not."""
+    """A district without a good night; ``last_run_id`` is its newest run, good or not.
+
+    ``archived`` people and ``removed`` memberships: what runs took away since the last good night.
+    """
 
     district: District
     hours: int
     last_run_id: str
     state: str
     reason: str | None
+    archived: int = 0
+    removed: int = 0
 
 
 def how_late(
@@ -53,7 +58,32 @@ def how_late(
            where district = %s and kind in ('nightly', 'manual', 'backfill') order by run_no desc limit 1""",
         (district.slug,),
     ).fetchone()
-    return Late(district, int((now - since).total_seconds() // 3600), *row) if row else None
+    if row is None:
+        return None
+    run_id, state, reason = row
+    archived, removed = _taken_away(connection, district)
+    return Late(district, int((now - since).total_seconds() // 3600), run_id, state, reason, archived, removed)
+
+
+def _taken_away(connection: psycopg.Connection[Any], district: District) -> tuple[int, int]:
+    """How many people runs archived and how many memberships they removed since the last good night; one held may do both."""
+    row = connection.execute(
+        """
+        with since as (
+            select run_no from directory.sync_runs
+            where district = %(district)s and run_no > coalesce((
+                select max(run_no) from directory.sync_runs
+                where district = %(district)s and kind in ('nightly', 'manual', 'backfill')
+                  and state in ('success', 'completed_with_errors') and undone_at is null), 0)
+        )
+        select (select count(*) from directory.changes join since using (run_no)
+                where entity = 'person' and action = 'archive' and status = 'applied'),
+               (select coalesce(sum(cardinality(people)), 0) from directory.membership_changes join since using (run_no)
+                where action = 'remove' and status = 'applied')
+        """,
+        {"district": district.slug},
+    ).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
 def expiring(extra: Mapping[str, Any], today: dt.date) -> tuple[str, dt.date] | None:

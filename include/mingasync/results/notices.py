@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from include.mingasync.district import District
 from include.mingasync.results.lateness import Late
 from include.mingasync.results.mail import Mail, render
+from include.mingasync.results.numbers import told_number
 from include.mingasync.settings import Quiet
 
 
@@ -25,8 +26,16 @@ def late_mail(late: Sequence[Late], links: Mapping[str, str]) -> Mail:
         "DAG. "
         "Was there no run at all, look whether the DAG is paused and the scheduler alive."
     )
-    safe = "What was not changed: nobody was archived and no access was taken away since the last good night."
-    return _mail(title, lines, [cure, safe])
+    return _mail(title, lines, [cure, _taken_away(late)])
+
+
+def _taken_away(late: Sequence[Late]) -> str:
+    archived, removed = sum(one.archived for one in late), sum(one.removed for one in late)
+    if not archived and not removed:
+        return "What was not changed: nobody was archived and no access was taken away since the last good night."
+    people = told_number(archived, "person was", "people were")
+    rolls = told_number(removed, "membership was", "memberships were")
+    return f"Since the last good night {people} archived and {rolls} removed; the pages of the runs say whose."
 
 
 def blind_mail(why: str) -> Mail:

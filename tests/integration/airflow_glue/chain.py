@@ -26,6 +26,7 @@ class Chain:
     def __init__(self, glue: Glue, sis: Sis | None = None) -> None:
         self.glue, self.sis = glue, sis
         self.answer: str | None = None
+        self.mails = False
         self.states: dict[str, dict[str, str]] = {}
 
     def read(self, name: str, _district: Any, _access: Any, snapshot: Snapshot, **_more: Any) -> Proof:
@@ -43,14 +44,14 @@ class Chain:
 
     def start(self, run_id: str, kind: Kind = "manual", night: dt.date = NIGHT, marked: Sequence[str] = ()) -> str | None:
         """A run from its first task to its last; the state that its row ends with."""
-        self.glue.start(run_id, kind, night, send_email=False)
+        self.glue.start(run_id, kind, night, send_email=self.mails)
         self.states[run_id] = {}
         return self._do(run_id, TASKS, marked)
 
     def clear(self, run_id: str, task: str, *, downstream: bool = True, marked: Sequence[str] = ()) -> str | None:
         """A task of a run once more, with everything after it or alone; those ``marked`` are given success by hand."""
         kind, night = self.glue.directory.rows("select kind, night from directory.sync_runs where run_id = %s", run_id)[0]
-        self.glue.start(run_id, kind, night, send_email=False)
+        self.glue.start(run_id, kind, night, send_email=self.mails)
         tasks = TASKS[TASKS.index(task) :] if downstream else [task]
         for one in tasks:
             self.states[run_id].pop(one, None)

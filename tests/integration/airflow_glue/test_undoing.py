@@ -77,3 +77,14 @@ def test_whatever_task_of_an_undone_run_is_cleared_is_skipped_in_words(glue: Glu
     assert nightly.notify() == "success"
     assert everything(glue.directory) == before
     assert glue.directory.rows("select * from directory.sync_runs where run_id = 'second'") == ended
+
+
+@pytest.mark.parametrize("wish", [{"dry_run": True}, {"mode": "preview"}])
+def test_an_undo_that_is_asked_for_more_than_it_can_do_says_so_and_touches_nothing(glue: Glue, wish: dict[str, object]) -> None:
+    """Whoever asks for a look only must not get the real thing."""
+    a_night(glue.directory, Sis(users=[user("a")]), "first")
+    before = everything(glue.directory)
+    glue.conf |= {"district": "oak", "run_id": "first", **wish}
+    with pytest.raises(AirflowFailException, match=rf"An undo knows no {next(iter(wish))}: .*Nothing was changed\."):
+        undoing.undo()
+    assert everything(glue.directory) == before

@@ -165,6 +165,14 @@ def test_the_second_of_two_editors_is_told_what_the_first_changed_and_both_edits
     assert [(before, after) for _, before, after in hand.console.audit()][1] == (json.loads(first or ""), stored(hand))
 
 
+def test_save_pressed_twice_saves_once_and_says_that_it_is_saved(hand: Hand) -> None:
+    """A browser shows the answer to the second press; what it asked for is there, so nothing else may be said of it."""
+    review = hand.press(hand.open("/districts/oak/settings").tick("roles.student.roster"), "review")
+    assert "Saved" in words(hand.press(review, "save").page)
+    assert "Saved" in words(hand.press(review, "save").page)
+    assert stored(hand) == {"roles": {"student": {"roster": True}}} and len(hand.console.audit()) == 1
+
+
 def test_a_change_in_airflows_own_pages_is_told_as_somebodys(hand: Hand) -> None:
     form = hand.open("/districts/oak/settings").tick("roles.student.roster")
     hand.console.store('{"include_primary_parent_contact": true}')

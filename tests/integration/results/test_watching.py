@@ -110,6 +110,20 @@ def test_a_night_that_airflow_ended_is_closed_and_mailed(
     assert directory.value("select count(*) from directory.people where status = 'active'") == 2
 
 
+def test_what_was_taken_away_since_the_last_good_night_is_told(directory: Directory, sent: Mails) -> None:
+    """A night that held some archives carried out the others, and is no good night."""
+    directory.night(Sis(users=[user("u1"), user("u2"), user("u3")]), run_id="good")
+    directory.do("update directory.sync_runs set finished_at = now() - interval '3 days', loaded_at = now() - interval '3 days'")
+    directory.night(Sis(users=[user("u1")]), run_id="held", night=NIGHT + dt.timedelta(days=1))
+    directory.do("update directory.sync_runs set state = 'held' where run_id = 'held'")
+    watching.watch()
+    for mail in (mails := sent.about("without a good night")):
+        text = " ".join(mail.get_body(("plain",)).get_content().split())
+        assert "Since the last good night 2 people were archived and 0 memberships were removed" in text
+        assert "nobody was archived" not in text
+    assert len(mails) == 2
+
+
 def test_a_directory_that_is_away_is_told_to_support_once_a_day(
     sent: Mails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -80,6 +80,9 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> TestClient:
                 for slug in slugs
             ]
             return {"asset_events": [*events, {"source_dag_id": "mingasync_undo", "uri": None}], "total_entries": 6}
+        if rest.endswith(("/dagRuns", "/dagRuns/list")) and (request.method, rest[-4:]) in (("GET", "Runs"), ("POST", "list")):
+            of_undo = [{"dag_id": "mingasync_undo", "conf": conf} for conf in ({"district": "ash"}, *RUNS.values(), {}, None)]
+            return {"dag_runs": [*of_undo, {"dag_id": "mingasync_oak", "conf": {"district": "elm"}}], "total_entries": 7}
         return {"did": rest, "with": (await request.body()).decode()}
 
     async def user(*_: Any) -> SimpleNamespace:
@@ -129,6 +132,24 @@ def test_of_an_undo_that_was_announced_only_those_are_told_who_may_read_its_dist
     ]
     assert told["total_entries"] == 4
     assert browser.post("/api/v2/assets/events", json={"asset_id": 1}).status_code == 200
+
+
+@pytest.mark.parametrize("dag_id", ["mingasync_undo", "mingasync_connect", "~"])
+def test_a_list_of_runs_leaves_out_those_that_acted_for_a_district_which_one_may_not_read(
+    browser: TestClient, dag_id: str
+) -> None:
+    """One run of them is refused; the list tells the same of it: its district, the run it undid, who started it, and the note."""
+    told = [browser.get(f"/api/v2/dags/{dag_id}/dagRuns").json()]
+    told += [browser.post("/api/v2/dags/~/dagRuns/list", json={"page_limit": 9}).json()] if dag_id == "~" else []
+    for runs in told:
+        assert [run["conf"] for run in runs["dag_runs"]] == [
+            {"district": "ash"},
+            RUNS["undo__oak"],
+            {},
+            None,
+            {"district": "elm"},  # the run of a district's own DAG, on which Airflow asks for the right itself
+        ]
+        assert runs["total_entries"] == 5
 
 
 def test_everything_else_is_not_looked_at(browser: TestClient) -> None:
