@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from include.mingasync.addresses import valid_address
 from include.mingasync.district import OUTLET, District, find_district
-from include.mingasync.errors import MissingConnection
+from include.mingasync.errors import MingaSyncError, MissingConnection
 from include.mingasync.run import Kind, Run
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KINDS: Mapping[str, Kind] = {"scheduled": "nightly", "backfill": "backfill"}
+#: The keys of the configuration of a district's run.
+CONFIGURATION = ("mode", "send_email", "accept_smaller", "accept_district")
 
 
 def this_district(running: Any = None) -> District:
@@ -57,14 +59,31 @@ def this_run(district: District, running: Any = None) -> Run:
     )
 
 
+def configuration() -> Mapping[str, Any]:
+    """What was asked for with the run that is going on, by key; nothing where nothing was."""
+    return dict(get_current_context()["dag_run"].conf or {})
+
+
+def refuse_unknown_wishes() -> None:
+    """Nothing where the run's configuration has the known keys alone; else raise MingaSyncError, which names the others.
+
+    Taken no notice of, a wish such as ``dry_run`` would be followed by the real thing.
+    """
+    if unknown := sorted(set(configuration()) - set(CONFIGURATION)):
+        raise MingaSyncError(
+            f"A run of a district knows no {', '.join(unknown)}: its configuration is {', '.join(CONFIGURATION)} alone. "
+            'Start it without; {"mode": "preview"} works everything out and applies nothing. Nothing was changed.'
+        )
+
+
 def accepts_smaller() -> bool:
     """Whether a person said with this run that the smaller numbers of the SIS are right."""
-    return bool((get_current_context()["dag_run"].conf or {}).get("accept_smaller"))
+    return bool(configuration().get("accept_smaller"))
 
 
 def accepted_district() -> str | None:
     """The org that a person named with this run as the district that the SIS's data are of now; None where nobody did."""
-    return str((get_current_context()["dag_run"].conf or {}).get("accept_district") or "").strip() or None
+    return str(configuration().get("accept_district") or "").strip() or None
 
 
 def accepted() -> dict[str, Any]:

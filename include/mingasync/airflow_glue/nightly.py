@@ -151,6 +151,7 @@ def _read_settings(connection: psycopg.Connection[Any], district: District, run:
 
     at = dt.datetime.now(dt.UTC)
     try:
+        context.refuse_unknown_wishes()
         settings = read_settings(context.settings_text(district), district.settings_variable)
         context.sis_access(district)
     except MingaSyncError as error:

@@ -117,6 +117,7 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         "resting_schools": list(desired.resting_schools),
         "contacts_rest": desired.contacts_rest,
         "selected": _selected_terms(settings),
+        "schools_set": list(settings.schools),
         "contact_schools": [row[0] for row in cursor.execute("select distinct school_id from s_rules where parent_contact")],
         "digests": Jsonb({name: size.get("sha256", "") for name, size in desired.collections.items()}),
         "identical_nights": _IDENTICAL_NIGHTS,

@@ -24,7 +24,9 @@ def stage_rolls(cursor: psycopg.Cursor[Any], members: pa.Table) -> None:
     manager = members.column("manager").to_numpy(zero_copy_only=False)
     person = _person_of(cursor, "select n, person_id from who", n)
     _stage(cursor, "s_rolls", k, manager, person)
-    _stage(cursor, "s_still", k, manager, _person_of(cursor, "select n, person_id from bystanders", n))
+    still = _person_of(cursor, "select n, person_id from bystanders", n)
+    if (still >= 0).any():
+        _stage(cursor, "s_still", k, manager, still)
     away = (person < 0) & manager
     copy_table(cursor, "s_not_managing", pa.table({"k": k[away], "n": n[away]}))
     # Not the arrays: nothing is ever looked up by them, and a sample of them is a lot to read.

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.mingasync.directory.copying import copy_table, read_numbers
-from include.mingasync.rosters.identity import shared_keys
+from include.mingasync.rosters.identity import KEYS, shared_keys
 from include.mingasync.settings import Settings
 
 _SQL = Path(__file__).parent / "sql" / "12_settle.sql"
@@ -44,9 +44,24 @@ def settle(
 
 def stage_shared(cursor: psycopg.Cursor[Any], people: pa.Table) -> None:
     """Stage the values that several of the snapshot's people share and that so identify nobody; settled people bear them too."""
-    names = ["role", "identifier", "email", "username", "given_name", "family_name", "preferred_given_name"]
-    shared = shared_keys(people.select(names).to_pandas())
-    copy_table(cursor, "s_shared", pa.Table.from_pandas(shared, preserve_index=False))
+    names = ["role", *KEYS, "given_name", "family_name", "preferred_given_name"]
+    candidates = people.select(names).filter(_may_share(people))
+    copy_table(cursor, "s_shared", pa.Table.from_pandas(shared_keys(candidates.to_pandas()), preserve_index=False))
+
+
+def _may_share(people: pa.Table) -> pa.Array:
+    """Per person whether one of their keys may be somebody else's too: the others, nearly all, need no closer look.
+
+    Letters beyond ASCII have more than one way to become small, so whoever has such a key is looked at in any case.
+    """
+    may = pa.array(np.zeros(people.num_rows, dtype=bool))
+    for key in KEYS:
+        value = pc.utf8_lower(pc.utf8_trim_whitespace(people.column(key).combine_chunks()))
+        counts = pc.value_counts(value.drop_null())
+        several = counts.field(0).filter(pc.greater(counts.field(1), 1))
+        strange = pc.fill_null(pc.invert(pc.string_is_ascii(people.column(key).combine_chunks())), False)
+        may = pc.or_(may, pc.or_(pc.is_in(value, several), strange))
+    return may
 
 
 def _digests(people: pa.Table, settings: Settings, contacts_rest: bool) -> pa.Array:

@@ -42,7 +42,6 @@ def chain(glue: Glue, monkeypatch: pytest.MonkeyPatch) -> Chain:
     made = Chain(glue, sis(20))
     monkeypatch.setattr(read, "read_collection", made.read)
     monkeypatch.setattr(context, "sis_access", lambda district: None)
-    monkeypatch.setattr(context, "accepts_smaller", lambda: False)
     monkeypatch.setattr(context, "links", lambda district, run: {})
     glue.settings = json.dumps(SETTINGS)
     assert made.start("first") == "success", made.row("first")["reason"]

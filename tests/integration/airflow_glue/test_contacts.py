@@ -12,7 +12,7 @@ import pytest
 
 from include.mingasync import private_files
 from include.mingasync import snapshot as snapshots
-from include.mingasync.airflow_glue import context, housekeeping, nightly
+from include.mingasync.airflow_glue import housekeeping, nightly
 from include.mingasync.contacts import Contacts, forget_unwanted
 from include.mingasync.directory import runs
 from include.mingasync.directory.undo import undo
@@ -110,7 +110,6 @@ class Oak:
 @pytest.fixture
 def oak(glue: Glue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Oak:
     """The district before its first night."""
-    monkeypatch.setattr(context, "accepts_smaller", lambda: False)
     return Oak(glue, tmp_path)
 
 

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
-from include.mingasync.airflow_glue import nightly
+from include.mingasync.airflow_glue import context, nightly
 from tests.integration.airflow_glue.conftest import Glue
 
 
@@ -33,3 +34,20 @@ def test_recipients_who_cannot_be_mailed_are_named_by_their_key_and_stop_nothing
     glue.settings = wanting(recipients=["sam@example.org"]).replace(', "Head <head@example.org>"', "")
     nightly.open_run()
     assert glue.directory.rows(issues) == []
+
+
+@pytest.mark.parametrize("wish", [{"preview": True}, {"dry_run": True, "mode": "apply"}])
+def test_a_run_that_is_asked_for_what_no_run_knows_ends_in_words_and_changes_nothing(glue: Glue, wish: dict[str, Any]) -> None:
+    """Whoever asks for a look only must not get the real thing."""
+    glue.conf.update(wish)
+    glue.start("first", "manual")
+    with pytest.raises(AirflowFailException, match=rf"A run of a district knows no {next(iter(wish))}: .*Nothing was changed\."):
+        nightly.open_run()
+    assert glue.directory.rows("select state from directory.sync_runs") == [("failed",)]
+    assert glue.directory.rows("select * from directory.people") == []
+
+
+def test_the_form_of_a_run_asks_for_exactly_the_keys_that_a_run_knows() -> None:
+    from dags.district_sync import PARAMS
+
+    assert tuple(PARAMS) == context.CONFIGURATION

@@ -106,6 +106,10 @@ CURES = [
          settings(class_lists=ON | {"terms": ["T1", "T2"]}), lambda look: look.lists()["C0"] == ("active", C0), night="ending"),
     Cure("terms.near_miss", "Select Term Y (Y) as well", put("classes", "C0", term_ids=["Y"]),
          settings(class_lists=ON | {"terms": ["T1", "Y"]}), lambda look: look.lists()["C0"] == ("active", C0), night="near miss"),
+    Cure("settings.school_unknown", "Correct the id", settings(schools={"nowhere": {"roles": {"student": {"roster": False}}}}),
+         settings(schools={"S1": {}}), night="mistyped school"),
+    Cure("settings.school_unknown", "or take the school away", settings(schools={"nowhere": {"roles": {"student": {"roster": False}}}}),
+         settings(schools={}), night="no such school"),
     Cure("settings.recipient", "Correct it", settings(results_email={"enabled": True, "recipients": ["nobody"]}),
          settings(results_email={"enabled": True, "recipients": ["sam@example.org"]}), night="recipient"),
 ]

@@ -7,18 +7,17 @@ join directory.people as p on p.digest = d.digest
 where p.district = %(district)s and p.status = 'active' and p.include_in_sync;
 
 -- Unless an id of theirs is somebody else's too: whose it is has to be decided again. Most people have one id, which needs no taking apart.
-with every as (
-    select p.person_id, p.sourced_ids, s.person_id is not null as is_settled
-    from directory.people as p left join s_settled as s using (person_id)
-    where p.district = %(district)s
-), other as (
-    select distinct unnest(sourced_ids) as sourced_id from every where not is_settled
-), own as (
-    select person_id, sourced_ids[1] as sourced_id from every where is_settled and cardinality(sourced_ids) = 1
+delete from s_settled
+using (
+    select person_id, sourced_ids[1] as sourced_id from directory.people where district = %(district)s and cardinality(sourced_ids) = 1
     union all
-    select person_id, unnest(sourced_ids) from every where is_settled and cardinality(sourced_ids) > 1
-)
-delete from s_settled using own join other using (sourced_id) where s_settled.person_id = own.person_id;
+    select person_id, unnest(sourced_ids) from directory.people where district = %(district)s and cardinality(sourced_ids) > 1
+) as own
+join (
+    select distinct unnest(p.sourced_ids) as sourced_id from directory.people as p
+    where p.district = %(district)s and not exists (select from s_settled as t where t.person_id = p.person_id)
+) as other using (sourced_id)
+where s_settled.person_id = own.person_id;
 
 delete from s_settled where n in (select n from s_settled group by n having count(*) > 1);
 analyze s_settled;

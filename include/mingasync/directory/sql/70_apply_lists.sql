@@ -19,4 +19,4 @@ from ending_lists as e where u.list_id = e.list_id and not e.quiet;
 
 update directory.user_lists as u set owner_id = owners.person_id
 from list_match as m join owners using (k)
-where u.list_id = m.list_id and m.leads and owners.person_id is not null and u.owner_id is null;
+where u.list_id = m.list_id and m.leads and not m.is_new and owners.person_id is not null and u.owner_id is null;

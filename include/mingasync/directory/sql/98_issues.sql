@@ -107,6 +107,14 @@ from (
                       where m.k = sm.k and rolls.manager and rolls.people @> array[h.person_id])
     group by s.sourced_id
     union all
+    -- What is said of a school that is none is meant for another, of which nobody can say which.
+    select 'error', 'settings', school, 'settings.school_unknown',
+           'The settings have values for a school that neither the SIS nor the directory has; they apply to nobody.',
+           'Correct the id under schools in the settings, or take the school away there.'
+    from unnest(%(schools_set)s::text[]) as school
+    where exists (select from s_schools)
+      and school not in (select school_id from s_schools union all select school_id from directory.schools where district = %(district)s)
+    union all
     select 'error', 'academicSessions', term, 'terms.selected_lost',
            'The selected term is no longer shared by the SIS; its lists are frozen as they were.',
            'Share the term again in the SIS, or select another in the settings (class_lists.terms).'

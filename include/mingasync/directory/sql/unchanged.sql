@@ -4,7 +4,7 @@ with looked_at as (
     select person_id, role from here where person_id is not null and speaks and included and roster and not is_apart
     union
     select person_id, role from plan_people where action = 'rest'
-), settled as (
+), settled as not materialized (
     select s.person_id, s.role from s_settled as s join s_rules as r using (school_id, role) where r.roster
 ), people as (
     select * from settled
