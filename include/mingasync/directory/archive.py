@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from include.mingasync.directory.counts import Counts, count_lacking, count_run
+from include.mingasync.directory.counts import Counts, count_run
+from include.mingasync.directory.lacking import count_lacking
 from include.mingasync.directory.locking import lock_district
 from include.mingasync.directory.runs import is_undone, newer_run
 from include.mingasync.run import Run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,18 @@ def read_numbers(cursor: psycopg.Cursor[Any], query: str, columns: int) -> tuple
     row = np.dtype([("fields", ">i2"), *((name, ">i4") for i in range(columns) for name in (f"length_{i}", f"value_{i}"))])
     rows = np.frombuffer(content, dtype=row, offset=19, count=(len(content) - 21) // row.itemsize)
     return tuple(rows[f"value_{i}"].astype(np.int64) for i in range(columns))
+
+
+def read_arrays(connection: psycopg.Connection[Any], column: str, tables: str, parameters: Mapping[str, Any]) -> np.ndarray:
+    """The members of an integer[] column of many rows, one after the other; half the time of a query that takes them apart.
+
+    PostgreSQL's array_send: 20 bytes of header (none of them where the array is empty), per member its length and value, both
+    big-endian. No member may be null.
+    """
+    query = f"select coalesce(string_agg(substr(array_send({column}), 21), ''), '') {tables}"
+    with connection.cursor(binary=True) as cursor:
+        (content,) = cursor.execute(query.encode(), parameters).fetchone() or (b"",)
+    return np.frombuffer(content, dtype=[("length", ">i4"), ("value", ">i4")])["value"].astype(np.int64)
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

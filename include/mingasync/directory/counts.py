@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,8 +14,6 @@ _PEOPLE = (
 )  # fmt: skip
 _LISTS = ("created", "updated", "deactivated", "unchanged")
 _DONE = {"create": "created", "update": "updated", "restore": "restored", "archive": "archived", "deactivate": "deactivated"}
-
-_LACKING = Path(__file__).parent / "sql" / "lacking.sql"
 
 Counts = dict[str, Any]
 
@@ -71,12 +68,6 @@ def added(counts: Counts, more: Counts, sign: int = 1) -> Counts:
         else:
             together[key] = together.get(key, 0) + sign * number
     return together
-
-
-def count_lacking(connection: psycopg.Connection[Any], district: str) -> Counts:
-    """How many people and class lists of a district lack something now; None for what has no meaning without class lists."""
-    (lacking,) = connection.execute(_LACKING.read_bytes(), {"district": district}).fetchone() or ({},)
-    return dict(lacking)
 
 
 def _count_changes(connection: psycopg.Connection[Any], run_no: int, counts: Counts, school_id: str | None = None) -> None:

@@ -15,7 +15,8 @@ from psycopg.types.json import Jsonb
 
 from include.mingasync.directory.archive import archive_leavers
 from include.mingasync.directory.copying import copy_table
-from include.mingasync.directory.counts import Counts, count_lacking, count_run
+from include.mingasync.directory.counts import Counts, count_run
+from include.mingasync.directory.lacking import count_lacking
 from include.mingasync.directory.locking import lock_district
 from include.mingasync.directory.naming import name_as_here, without_naming
 from include.mingasync.directory.preview import taken_back
@@ -131,11 +132,14 @@ def _carry_out(cursor: psycopg.Cursor[Any], run: Run, run_no: int, settings: Set
         if step == "80_members":
             stage_rolls(cursor, desired.tables["members"])
         _run_sql(cursor, step, parameters)
-    # The next statement's plan, and the next night's, rest on fresh statistics; a sample of the tables is read.
+        # The next statement's plan, and the next night's, rest on fresh statistics; a sample of the tables is read.
+        if step == "50_apply_people" and _is_true(cursor, "select exists (select from new_people)"):
+            cursor.execute(
+                "analyze directory.people (person_id, district, sourced_id, role, status, include_in_sync, digest, parent_name,"
+                " parent_email, parent_phone)"
+            )
     if _is_true(cursor, "select exists (select from asked)"):
         cursor.execute("analyze directory.relink_proposals (district, person_id, sourced_id, state)")
-    if _is_true(cursor, "select exists (select from new_people)"):
-        cursor.execute("analyze directory.people (person_id, district, sourced_id, role, status, include_in_sync, digest)")
     if _is_true(cursor, "select exists (select from list_match where is_new)"):
         cursor.execute(
             "analyze directory.user_lists (list_id, district, kind, source_id), directory.memberships (list_id, manager)"

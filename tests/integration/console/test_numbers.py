@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from include.mingasync.directory.counts import count_lacking, count_run, empty_counts
+from include.mingasync.directory.counts import count_run, empty_counts
+from include.mingasync.directory.lacking import count_lacking
 from tests.integration.console.conftest import Console
 from tests.integration.console.school import School, names_in
 from tests.integration.console.test_pages import words

@@ -1,17 +1,23 @@
 -- Who of the snapshot is who of the directory. Never a guess: what is not unique, or contradicts itself, is set apart. What evidence
 -- says is decided in one place, directory.verdict; here it is gathered, and its answers are carried out.
 
+-- Whose row does not say what tonight's record says: everybody but the settled.
+create temp table unsettled on commit drop as
+select person_id from directory.people as p
+where district = %(district)s and not exists (select from s_settled where s_settled.person_id = p.person_id);
+analyze unsettled;
+
 -- Most humans have one id on both sides: they meet by a plain join. Lists of ids are taken apart only for the others.
 create temp table meeting on commit drop as
 with one_here as (select n, sourced_id from s_people where cardinality(sourced_ids) = 1),
 several_here as (select n, unnest(sourced_ids) as sourced_id from s_people where cardinality(sourced_ids) > 1),
 one_there as (
     select person_id, sourced_ids[1] as sourced_id from directory.people
-    where district = %(district)s and cardinality(sourced_ids) = 1
+    where district = %(district)s and cardinality(sourced_ids) = 1 and exists (select from s_people)
 ),
 several_there as (
     select person_id, unnest(sourced_ids) as sourced_id from directory.people
-    where district = %(district)s and cardinality(sourced_ids) > 1
+    where district = %(district)s and cardinality(sourced_ids) > 1 and exists (select from s_people)
 )
 select n, person_id from one_here join one_there using (sourced_id)
 union all
@@ -77,9 +83,8 @@ analyze questioned;
 create temp table unclaimed on commit drop as
 select p.person_id, p.role, p.status, p.include_in_sync, p.source, p.sourced_ids, lower(p.given_name) as given_name,
        lower(p.family_name) as family_name, lower(p.identifier) as identifier, lower(p.email) as email, lower(p.username) as username
-from directory.people as p
-where p.district = %(district)s and exists (select from questioned)
-  and not exists (select from s_settled where s_settled.person_id = p.person_id)
+from unsettled join directory.people as p using (person_id)
+where exists (select from questioned)
   and not exists (select from by_id where by_id.person_id = p.person_id and by_id.evident);
 analyze unclaimed;
 

@@ -16,10 +16,8 @@ where known.district = %(district)s and known.person_id in (
 
 create temp table missing on commit drop as
 select p.person_id, p.sourced_ids, coalesce(p.school_ids[1], '') as school_id, p.role
-from directory.people as p
-where %(proven)s
-  and p.district = %(district)s and (p.sourced_ids <> '{}' or p.source = 'sis') and p.include_in_sync and p.status = 'active'
-  and not exists (select from s_settled where s_settled.person_id = p.person_id)
+from unsettled join directory.people as p using (person_id)
+where %(proven)s and (p.sourced_ids <> '{}' or p.source = 'sis') and p.include_in_sync and p.status = 'active'
   and not exists (select from by_id where by_id.person_id = p.person_id)
   and not exists (select from matched where matched.person_id = p.person_id)
   and not exists (select from apart where apart.person_id = p.person_id);

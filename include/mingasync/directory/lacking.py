@@ -1,0 +1,41 @@
+"""What a district lacks, in numbers: the same as the views people_lacking and lists_lacking say row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from include.mingasync.directory.copying import read_arrays, read_numbers
+from include.mingasync.directory.counts import Counts
+
+_SQL = Path(__file__).parent / "sql" / "lacking.sql"
+#: Students of schools that have class lists, and who is a member of one.
+_STUDENTS = """
+    select person_id from directory.people
+    where district = %(district)s and role = 'student' and status = 'active'
+      and school_ids && (select array_agg(school_id) from (
+          select distinct school_id from directory.user_lists
+          where district = %(district)s and kind = 'class' and status = 'active') as listed)"""
+_MEMBERS = """
+    from directory.user_lists as lists join directory.memberships as rolls using (list_id)
+    where lists.district = %(district)s and lists.kind = 'class' and lists.status = 'active' and not rolls.manager"""
+
+
+def count_lacking(connection: psycopg.Connection[Any], district: str) -> Counts:
+    """How many people and class lists of a district lack something now; None for what has no meaning without class lists."""
+    here = {"district": district}
+    lacking: Counts = (connection.execute(_SQL.read_bytes(), here).fetchone() or ({},))[0]
+    has_classes = lacking["classes_without_teacher"] is not None
+    return {**lacking, "students_without_class": _students_without_class(connection, here) if has_classes else None}
+
+
+def _students_without_class(connection: psycopg.Connection[Any], here: dict[str, str]) -> int:
+    with psycopg.ClientCursor(connection) as cursor:
+        (students,) = read_numbers(cursor, cursor.mogrify(_STUDENTS, here), 1)
+    members = read_arrays(connection, "rolls.people", _MEMBERS, here)
+    is_member = np.zeros(max(students.max(initial=0), members.max(initial=0)) + 1, dtype=bool)
+    is_member[members] = True
+    return int((~is_member[students]).sum())
