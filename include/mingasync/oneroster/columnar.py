@@ -97,7 +97,7 @@ class Columnar:
         return columns
 
     def _of_users(self, records: dict[str, pa.Array]) -> dict[str, pa.Array]:
-        roles, types, role_orgs, begins, ends = _roles(records)
+        roles, types, role_orgs, begins, ends, ids = _roles(records)
         count = len(roles)
         phone = pa.nulls(count, pa.string())
         if self._parents:
@@ -109,6 +109,7 @@ class Columnar:
             "role_org_ids": role_orgs,
             "role_begin_dates": begins,
             "role_end_dates": ends,
+            "role_ids": ids,
             "org_ids": _orgs(_text(records["primaryOrg"].flatten()[0]), _links(records["orgs"]), role_orgs),
             "agent_ids": _links(records["agents"]) if self._parents else _nothing(count),
         }
@@ -181,8 +182,8 @@ def _nothing(count: int) -> pa.Array:
     return pa.array([[]] * count, pa.list_(pa.string()))
 
 
-def _roles(records: dict[str, pa.Array]) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array, pa.Array]:
-    """Roles, their types, orgs, begin and end dates in parallel: 1.2's list, else 1.1's single role as the primary one."""
+def _roles(records: dict[str, pa.Array]) -> tuple[pa.Array, ...]:
+    """Roles, types, orgs, begin and end dates, ids (none) in parallel: 1.2's list, else 1.1's single role as the primary one."""
     given, single = records["roles"], _text(records["role"])
     sizes = pc.fill_null(pc.list_value_length(given), 0)
     if pc.all(pc.equal(sizes, 0)).as_py():
@@ -190,7 +191,7 @@ def _roles(records: dict[str, pa.Array]) -> tuple[pa.Array, pa.Array, pa.Array, 
         values = single.drop_null()
         primary = pa.array(["primary"] * len(values), pa.string())
         nothing = _lists(there, pa.nulls(len(values), pa.string()))
-        return _lists(there, values), _lists(there, primary), nothing, nothing, nothing
+        return _lists(there, values), _lists(there, primary), nothing, nothing, nothing, nothing
     if pc.any(pc.equal(sizes, 0)).as_py() and pc.any(pc.and_(pc.equal(sizes, 0), single.is_valid())).as_py():
         raise NotPlain  # both forms in one page
     role, kind, org, begin, end = given.flatten().flatten()
@@ -200,6 +201,7 @@ def _roles(records: dict[str, pa.Array]) -> tuple[pa.Array, pa.Array, pa.Array, 
         _whole(given, _text(org.flatten()[0])),
         _whole(given, _text(begin)),
         _whole(given, _text(end)),
+        _whole(given, pa.nulls(len(role), pa.string())),
     )
 
 

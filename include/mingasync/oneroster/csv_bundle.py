@@ -16,8 +16,8 @@ from include.mingasync.errors import SnapshotUnusable, SourceError
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.csv_columns import layout
 from include.mingasync.oneroster.csv_files import Files, open_bundle
-from include.mingasync.oneroster.decode import Row, table_of
-from include.mingasync.oneroster.merging import apply_changes, change_roles, still_unreadable
+from include.mingasync.oneroster.decode import Row, table_of, without_parents
+from include.mingasync.oneroster.merging import apply_changes, change_roles, set_roles, still_unreadable
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.oneroster.values import fit
 from include.mingasync.snapshot import Snapshot
@@ -29,7 +29,9 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _BULK = frozenset({"bulk", "full", ""})
 
 #: A role as REST sends it, from the fields of a row of roles.csv.
-_ROLE = {"role": "role", "roleType": "type", "org": "org", "beginDate": "begin_date", "endDate": "end_date"}
+_ROLE = {
+    "role": "role", "roleType": "type", "org": "org", "beginDate": "begin_date", "endDate": "end_date", "idInFile": "sourced_id",
+}  # fmt: skip
 
 Roles = dict[str, list[dict[str, Any]]]
 
@@ -69,6 +71,14 @@ def tables(collection: str, access: Access, reading: Reading, *, parents: bool, 
             yield _delta(collection, files, modes, reading, parents=parents, previous=previous)
             return
         roles = _roles(files, modes, reading) if collection == "users" else None
+        if roles is not None and modes.get("roles") == "delta":
+            raise SourceError(
+                "1 file is not whole: the bundle holds every user, but only the changes of their roles (roles.csv is delta). "
+                "Export both files in full, or both as delta. Nothing was changed."
+            )
+        if roles is not None:
+            _mode("roles", files, modes, reading)
+            roles = _standing(roles)
         for rows in _chunks(_rows(collection, files, reading, roles, _EnrollmentIds())):
             table, left_out = table_of(rows, collection, parents=parents)
             reading.left_out += left_out
@@ -94,6 +104,7 @@ def first_rows(collection: str, access: Access, reading: Reading) -> list[Row]:
         if reading.absent:
             return []
         roles = _roles(files, _modes(files), reading) if collection == "users" else None
+        roles = None if roles is None else _standing(roles)
         return list(islice(_rows(collection, files, reading, roles, _EnrollmentIds()), 100))
 
 
@@ -220,6 +231,8 @@ def _roles(files: Files, modes: dict[str, str], reading: Reading) -> Roles | Non
     """The roles of every user in roles.csv (1.2), None where the bundle has users of 1.1."""
     if "roles" not in files or modes.get("roles") == "absent":
         header = {cell.strip().casefold() for cell in next(files.rows("users"), [])}
+        if header and "role" not in header and modes.get("roles") == "absent" and modes.get("users") == "delta":
+            return {}  # changes of users of 1.2 among which no role changed
         if header and "role" not in header:
             raise SourceError(
                 "1 required column is gone: users.csv has no column 'role' (1.1), and there is no "
@@ -237,9 +250,27 @@ def _roles(files: Files, modes: dict[str, str], reading: Reading) -> Roles | Non
             roles[values["user"]].append(one | {"status": (values.get("status") or "active").casefold()})
     if lost := nobodys + len(own.unreadable):
         reading.doubt = f"{lost} rows of roles.csv could not be read, so whose roles are missing is not known"
-    if modes.get("roles") == "delta":
-        return roles
+    return roles
+
+
+def _standing(roles: Roles) -> Roles:
+    """The roles of a roles.csv that is whole: those that are not to be deleted."""
     return {user: [one for one in own if one["status"] != "tobedeleted"] for user, own in roles.items()}
+
+
+def _with_roles(users: pa.Table, roles: Roles, files: Files, modes: dict[str, str], reading: Reading) -> pa.Table:
+    """The users of a delta with the roles of its roles.csv, which may itself be whole."""
+    if not roles:
+        return users
+    if _mode("roles", files, modes, reading) == "bulk" and modes.get("roles"):
+        return set_roles(users, _standing(roles))
+    users, open_ones = change_roles(users, roles)
+    if open_ones:
+        reading.doubt = (
+            f"{open_ones} rows of roles.csv may change roles of which the last snapshot does not say which ones they are, so the "
+            "bundle has to be exported in full once"
+        )
+    return users
 
 
 def _undisputed(collection: str, changes: pa.Table, reading: Reading) -> pa.Table:
@@ -284,7 +315,6 @@ def _delta(
     # Rows that had no sourcedId when everything was read are still somebody's, and are not in the snapshot.
     reading.nameless_before = proof.nameless
     roles = _roles(files, modes, reading) if collection == "users" else None
-    own_roles = None if modes.get("roles") == "delta" else roles
     try:
         base = previous.table(collection)
     except SnapshotUnusable:
@@ -293,17 +323,16 @@ def _delta(
             "Export the bundle in full once. Nothing was changed."
         ) from None
     ids = _EnrollmentIds(set(base.column("sourced_id").to_pylist()) if collection == "enrollments" else frozenset())
-    changed = list(_rows(collection, files, reading, own_roles, ids)) if collection in files else []
+    changed = list(_rows(collection, files, reading, None if roles is None else {}, ids)) if collection in files else []
     changes, reading.left_out = table_of(changed, collection, parents=parents)
     changes = _undisputed(collection, _fit(collection, changes, reading), reading)
-    keep = (
-        {"org_ids", *(name for name in COLUMNS["users"].names if name.startswith("role"))}
-        if roles is not None and own_roles is None
-        else set()
-    )
+    keep = {"org_ids", *(name for name in COLUMNS["users"].names if name.startswith("role"))} if roles is not None else set()
     after = apply_changes(base, changes, keep=keep)
-    if keep and roles:
-        after = change_roles(after, roles)
+    if roles is not None:
+        after = _with_roles(after, roles, files, modes, reading)
+        if not parents:
+            every, after = after.num_rows, without_parents(after)
+            reading.left_out += every - after.num_rows
     again = {sourced_id for _, sourced_id, _ in reading.unreadable}
     reading.unreadable += [row for row in still_unreadable(previous, collection, changes) if row[1] not in again]
     return after.cast(COLUMNS[collection])

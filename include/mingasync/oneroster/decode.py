@@ -175,6 +175,7 @@ def _user_columns(rows: Sequence[Row], parents: bool) -> dict[str, list[Any]]:
         "role_org_ids": [[link(one.get("org")) for one in own] for own in roles],
         "role_begin_dates": [[text(one.get("beginDate")) for one in own] for own in roles],
         "role_end_dates": [[text(one.get("endDate")) for one in own] for own in roles],
+        "role_ids": [[text(one.get("idInFile")) for one in own] for own in roles],
         "org_ids": org_ids,
         "agent_ids": [links(row.agents) if parents else [] for row in rows],
     }

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.mingasync.oneroster.records import PARENT_ROLES
-
 if TYPE_CHECKING:
     from include.mingasync.snapshot import Snapshot
 
@@ -46,36 +44,58 @@ def still_unreadable(base: Snapshot, collection: str, changes: pa.Table) -> list
     return [row for row in before if row[1] and row[1] not in came]
 
 
-def change_roles(users: pa.Table, changes: Mapping[str, Sequence[dict[str, Any]]]) -> pa.Table:
-    """The users with the changes of a roles.csv in delta mode: roles added, renewed, or taken away."""
-    rows = users.to_pylist()
+def change_roles(users: pa.Table, changes: Mapping[str, Sequence[dict[str, Any]]]) -> tuple[pa.Table, int]:
+    """The users with the changes of a roles.csv in delta mode: roles added, renewed, or taken away; and how many of the changes
+    may be about a role of which the snapshot does not say which one it is."""
+    rows, open_ones = users.to_pylist(), 0
     for row in rows:
         if own := changes.get(row["sourced_id"]):
-            _change(row, own)
+            open_ones += _change(row, own)
+    return pa.Table.from_pylist(rows, schema=users.schema), open_ones
+
+
+def set_roles(users: pa.Table, roles: Mapping[str, Sequence[dict[str, Any]]]) -> pa.Table:
+    """The users with the roles of a roles.csv that is whole; whoever is to be deleted keeps what was known of them."""
+    rows = users.to_pylist()
+    for row in rows:
+        own = roles.get(row["sourced_id"], ())
+        if own or row["status"] != "tobedeleted":
+            _keep(row, [_as_kept(one) for one in own])
     return pa.Table.from_pylist(rows, schema=users.schema)
 
 
 #: What is known of a role, in the order of the columns that run in parallel.
-_ROLE = ("roles", "role_types", "role_org_ids", "role_begin_dates", "role_end_dates")
+_ROLE = ("roles", "role_types", "role_org_ids", "role_begin_dates", "role_end_dates", "role_ids")
+_NAME, _ORG, _BEGIN, _ID = 0, 2, 3, 5
 
 
-def _change(row: dict[str, Any], changes: Sequence[dict[str, Any]]) -> None:
-    # Of a snapshot of an older version the dates are not known.
-    given = [list(row[name]) if row[name] is not None else [None] * len(row["roles"]) for name in _ROLE]
-    roles = [list(one) for one in zip(*given, strict=True)]
+def _as_kept(role: Mapping[str, Any]) -> list[Any]:
+    return [role["role"] or "", role["roleType"] or "", role["org"], role["beginDate"], role["endDate"], role["idInFile"]]
+
+
+def _change(row: dict[str, Any], changes: Sequence[dict[str, Any]]) -> int:
+    """How many of the changes leave open which role they are about; the others are made to the user's row."""
+    # Of a snapshot of an older version the dates and the ids are not known.
+    given = [list(row[name]) if row[name] else [None] * len(row["roles"] or ()) for name in _ROLE]
+    roles, open_ones = [list(one) for one in zip(*given, strict=True)], 0
     for change in changes:
-        if (change["role"] or "").casefold() in PARENT_ROLES and not row["roles"]:
-            continue
-        one = [change["role"] or "", change["roleType"] or "", change["org"], change["beginDate"], change["endDate"]]
-        deleted = change["status"] == "tobedeleted"
+        one, deleted = _as_kept(change), change["status"] == "tobedeleted"
         place = _place(roles, one, deleted)
+        if place is None and any(not role[_ID] for role in roles) and (one[_ID] or (deleted and not one[_NAME])):
+            open_ones += 1
         if deleted:
             roles = [role for at, role in enumerate(roles) if at != place]
         elif place is None:
             roles.append(one)
         else:
             roles[place] = one
-    first = row["org_ids"][:1]
+    _keep(row, roles)
+    return open_ones
+
+
+def _keep(row: dict[str, Any], roles: Sequence[Sequence[Any]]) -> None:
+    """Write the roles into a user's row, with the orgs that follow from them."""
+    first = (row["org_ids"] or [])[:1]
     for name, values in zip(_ROLE, zip(*roles, strict=True) if roles else [()] * len(_ROLE), strict=True):
         row[name] = list(values)
     orgs = [org for org in row["role_org_ids"] if org]
@@ -83,13 +103,23 @@ def _change(row: dict[str, Any], changes: Sequence[dict[str, Any]]) -> None:
 
 
 def _place(roles: Sequence[Sequence[Any]], one: Sequence[Any], deleted: bool) -> int | None:
-    """Where a role stands that a change is about: the same role at the same org, of several the one that begins when it does.
+    """Where a role stands that a change is about: the one of its sourcedId, whatever else it was.
 
-    The snapshot does not keep the sourcedIds of roles.
+    Of roles without one, the same role at the same org, of several the one that begins when it does.
     """
-    same = [place for place, role in enumerate(roles) if (role[0], role[2]) == (one[0], one[2])]
-    exact = [place for place in same if roles[place][3] == one[3]]
+    if one[_ID] and (known := [place for place, role in enumerate(roles) if role[_ID] == one[_ID]]):
+        return known[0]
+    same = [
+        place
+        for place, role in enumerate(roles)
+        if not (one[_ID] and role[_ID]) and (_folded(role[_NAME]), role[_ORG]) == (_folded(one[_NAME]), one[_ORG])
+    ]
+    exact = [place for place in same if roles[place][_BEGIN] == one[_BEGIN]]
     if exact or len(same) != 1:
         return exact[0] if exact else None
     # The only one at all: with another begin it may be changed by this, but is not what is deleted.
-    return None if deleted and one[3] and roles[same[0]][3] else same[0]
+    return None if deleted and one[_BEGIN] and roles[same[0]][_BEGIN] else same[0]
+
+
+def _folded(role: str | None) -> str:
+    return (role or "").strip().casefold()

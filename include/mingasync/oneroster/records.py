@@ -35,8 +35,8 @@ COLUMNS: dict[str, pa.Schema] = {
         subject_codes=_TEXTS,
         periods=_TEXTS,
     ),
-    # roles and the four role_… columns run in parallel, one entry per role. org_ids are all orgs, the
-    # primary first.
+    # roles and the five role_… columns run in parallel, one entry per role. role_ids are those of roles.csv, by which a delta
+    # says which role it is about; REST's roles have none. org_ids are all orgs, the primary first.
     # agent_ids and phone are filled only when parent contacts are wanted; users whose every role is a
     # parent's are left out altogether when they are not.
     "users": _schema(
@@ -53,6 +53,7 @@ COLUMNS: dict[str, pa.Schema] = {
         role_org_ids=_TEXTS,
         role_begin_dates=_TEXTS,
         role_end_dates=_TEXTS,
+        role_ids=_TEXTS,
         org_ids=_TEXTS,
         grades=_TEXTS,
         agent_ids=_TEXTS,

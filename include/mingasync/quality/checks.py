@@ -160,7 +160,7 @@ def _check_classes(frames: Frames, shared: Shared, checks: pd.DataFrame) -> None
 def _check_users(users: pd.DataFrame, orgs: set[str], shared: Shared, night: dt.date, checks: pd.DataFrame) -> None:
     leaving = ~live(users) | _sure(users["enabled"].eq(False))
     roles = [[str(role).strip().lower() for role in own if role] for own in lists(users["roles"])]
-    known = pd.Series([any(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
+    known = pd.Series([_is_told_who(own) for own in lists(users["roles"])], index=users.index, dtype=bool)
     every = pd.Series([all(role in _KNOWN_ROLES for role in own) for own in roles], index=users.index, dtype=bool)
     checks["role_unknown"] = known | leaving
     checks["role_partly_unknown"] = every | ~known | leaving
@@ -198,6 +198,12 @@ def _check_users(users: pd.DataFrame, orgs: set[str], shared: Shared, night: dt.
         values = set(common.loc[common["field"].eq(name), "value"])
         fits = _sure(users[key].str.strip().str.lower().isin(values)) & ((number == name) | (key == name)) & ~leaving & ~parents
         checks[f"{key}_shared"] = checks[f"{key}_shared"].astype(bool) & ~fits
+
+
+def _is_told_who(roles: Sequence[str | None]) -> bool:
+    """Whether the roles of a user tell what they are here. To be a parent as well says nothing of the role that nobody knows."""
+    folded = {str(role or "").strip().lower() for role in roles}
+    return bool(folded & ROLE_OF.keys()) or (bool(folded) and folded <= PARENT_ROLES)
 
 
 def _of_one(values: pd.Series, human: pd.Series) -> pd.Series:

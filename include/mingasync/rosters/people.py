@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -95,8 +96,9 @@ def people_from(
     parents = users[only_parents & counts_now & ~users["sourced_id"].duplicated(keep="last")]
     users = users[~only_parents].reset_index(drop=True)
     schools, unsure = _schools(users, orgs, rostered)
+    told = users.assign(periods=_here_alone(users, orgs, rostered))
     users = users.assign(
-        role=roles_here(users, night), counts=no_role_counts(users, night), school_ids=schools, unsure_org_ids=unsure
+        role=roles_here(told, night), counts=no_role_counts(users, night), school_ids=schools, unsure_org_ids=unsure
     ).dropna(subset=["role"])
     users = one_each(users, ~_waits(users) & _gone(users).isna())
     gone = _gone(users)
@@ -143,6 +145,21 @@ def _periods(users: pd.DataFrame, night: dt.date) -> list[Sequence[str]]:
             own.append(known[dates])
         made.append(own)
     return made
+
+
+def _here_alone(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]) -> Sequence[Sequence[str]]:
+    """The periods of each user's roles, with ``elsewhere`` for a role at a school that the SIS lists and that is not rostered.
+
+    What somebody is at such a school gives them no right at those that are. The orgs above the schools are no other school.
+    """
+    periods: Sequence[Sequence[str]] = users["periods"].tolist()
+    if not rostered:
+        return periods
+    others = known_orgs(orgs)[0] - set(rostered)
+    return [
+        ["elsewhere" if org in others else one for org, one in zip_longest(by_role[: len(own)], own)] if len(own) > 1 else own
+        for by_role, own in zip(_lists(users["role_org_ids"]), periods, strict=True)
+    ]
 
 
 def any_parent(users: pd.DataFrame) -> bool:
@@ -235,6 +252,11 @@ def known_orgs(orgs: pd.DataFrame) -> tuple[set[str], set[str]]:
 _NO_ORG = [""]
 
 
+def _counts(role: object, period: str) -> bool:
+    """Whether a role makes its org one of the user's own tonight: to be a parent there does not."""
+    return period == "now" and str(role).strip().lower() not in PARENT_ROLES
+
+
 def _schools(
     users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]
 ) -> tuple[list[list[str] | None], list[Sequence[str]]]:
@@ -242,18 +264,21 @@ def _schools(
     which nothing is known, a blank one where none is named.
 
     A school that the district's file names is one, whether the SIS lists it or not. A user of the whole district has no
-    school of their own and is never outside.
+    school of their own and is never outside. A school at which somebody is a parent, and nothing else, is not theirs.
     """
     listed, above = known_orgs(orgs)
     wanted = set(rostered)
     certain = wanted - above if wanted else listed
     schools: list[list[str] | None] = []
     unsure: list[Sequence[str]] = []
-    for own, by_role, periods in zip(_lists(users["org_ids"]), _lists(users["role_org_ids"]), users["periods"], strict=True):
+    for own, by_role, roles, periods in zip(
+        _lists(users["org_ids"]), _lists(users["role_org_ids"]), _lists(users["roles"]), users["periods"], strict=True
+    ):
         every = dict.fromkeys(org for org in (*own, *by_role) if org)
-        if ("over" in periods or "later" in periods) and "now" in periods:
+        counting = [_counts(*one) for one in zip(roles, periods, strict=True)] if len(periods) > 1 else ()
+        if any(counting) and not all(counting):
             # An org at which no role counts tonight does not either.
-            now = {org for org, one in zip(by_role, periods, strict=False) if one == "now"}
+            now = {org for org, counts in zip(by_role, counting, strict=False) if counts}
             for org in {*by_role} - now:
                 every.pop(org, None)
         at = [org for org in every if org in certain]

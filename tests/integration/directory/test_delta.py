@@ -114,3 +114,22 @@ def test_contacts_that_are_wanted_since_are_not_in_a_bundle_of_changes(bundles: 
     assert is_missed(told) and "contacts" in told.reason and contacts() == [("s3",)]
     assert bundles.night(*every, delta=False).state == "success" and contacts() == [("s1",), ("s2",)]
     assert bundles.night(row("s2", name="Z", agents="m2")).state == "success" and contacts() == [("s1",), ("s2",)]
+
+
+def test_an_administrator_whom_a_delta_makes_a_teacher_is_one_no_more(bundles: Bundles) -> None:
+    """The row of roles.csv keeps its sourcedId and says another role; what it said before is over."""
+    users = "sourcedId,status,enabledUser,username,givenName,familyName\n"
+    head = "sourcedId,status,userSourcedId,roleType,role,orgSourcedId\n"
+
+    def night(day: int, mode: str, users: str, roles: str) -> Told:
+        bundles.put(delta=True)
+        files = {"users": users, "roles": head + roles} | ({"orgs": _ORGS, "enrollments": _ENROLLMENTS} if mode == "bulk" else {})
+        small(bundles.folder, **files, manifest=f"propertyName,value\nfile.users,{mode}\nfile.roles,{mode}\n")
+        return bundles.tasks.read_night(night=dt.date(2026, 11, day))
+
+    whole = users + "".join(f"{one},active,true,{one},A{one},B{one}\n" for one in ("s1", "s2", "s3", "boss"))
+    roles = "".join(f"r{one},active,{one},primary,student,S1\n" for one in ("s1", "s2", "s3"))
+    assert night(5, "bulk", whole, roles + "rb,active,boss,primary,administrator,S1\n").state == "success"
+    assert night(6, "delta", users, "rb,active,boss,primary,teacher,S1\n").state == "success"
+    boss = "select role, status, school_ids from directory.people where sourced_id = 'boss'"
+    assert bundles.tasks.directory.rows(boss) == [("teacher", "active", ["S1"])]

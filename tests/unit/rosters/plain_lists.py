@@ -107,7 +107,9 @@ def _is_here(user: Record, night: dt.date) -> bool:
 
 def _schools(user: Record, night: dt.date) -> set[str]:
     primary = [user["primaryOrg"]["sourcedId"]] if user.get("primaryOrg") else []
-    now = {one["org"]["sourcedId"] for one in user["roles"] if one.get("org") and _counts(one, night)}
+    # To be a parent at a school is not to be at it.
+    own = [one for one in user["roles"] if one["role"] != "parent"]
+    now = {one["org"]["sourcedId"] for one in own if one.get("org") and _counts(one, night)}
     ever = {one["org"]["sourcedId"] for one in user["roles"] if one.get("org")}
     return {*primary, *ever} - (ever - now)
 
