@@ -27,8 +27,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Right = Literal["GET", "PUT"]
-#: The name of a list in an answer, and how the district of one of its entries is told.
-Cut = tuple[str, Callable[[dict[str, Any]], str | None]]
+#: What is left of an answer without the entries of districts that the caller may not read; the second argument says of a slug
+#: whether the caller may, and of None (no district) that anybody may.
+Cut = Callable[[Any, Callable[[str | None], bool]], Any]
 
 #: DAGs that act for the district which their run's configuration names.
 FOR_ANY_DISTRICT = frozenset({"mingasync_undo", "mingasync_connect"})
@@ -60,6 +61,7 @@ class Doors:
         except HTTPException:
             return await self.app(scope, receive, send)  # Airflow itself says that nobody is logged in
         districts = await run_in_threadpool(districts_touched, scope["method"], parts, content)
+        districts |= await run_in_threadpool(_of_drawn_runs, parts, request.query_params.getlist("run_ids"))
         right: Right = "GET" if scope["method"] in _HARMLESS else "PUT"
         if not await run_in_threadpool(_all_allowed, user, districts, right):
             return await JSONResponse({"detail": f"{NO_DISTRICT} Nothing was changed."}, 403)(scope, receive, send)
@@ -80,7 +82,7 @@ class Doors:
                 return
             body = b"".join(chunks)
             if start.get("status") == 200:
-                body = await run_in_threadpool(_without_foreign, body, user, *cut)
+                body = await run_in_threadpool(_without_foreign, body, user, cut)
             headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
             await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})
@@ -100,7 +102,21 @@ def api_path(scope: Message) -> list[str] | None:
 def _may_tell(parts: list[str]) -> bool:
     """Whether reading this could tell of a district: a run of a DAG that acts for any, what it announced, or a Variable."""
     of_a_run = parts[0] == "dags" and len(parts) > 3 and _acts_for_any(parts[1])
-    return of_a_run or parts[0] == "variables" or _cut_of("GET", parts) is not None
+    return of_a_run or _draws_runs(parts) or parts[0] == "variables" or _cut_of("GET", parts) is not None
+
+
+def _draws_runs(parts: list[str]) -> bool:
+    """Whether this is what Airflow's pages draw the runs of a DAG that acts for any district from."""
+    gantt = parts[0] == "gantt" and len(parts) == 3 and _acts_for_any(parts[1])
+    return gantt or (parts[:2] == ["grid", "ti_summaries"] and len(parts) == 3 and _acts_for_any(parts[2]))
+
+
+def _of_drawn_runs(parts: list[str], asked: list[str]) -> set[str]:
+    """The districts of the runs that a drawing is asked for, in its path or in its query."""
+    if not _draws_runs(parts):
+        return set()
+    dag_id, run_ids = (parts[1], parts[2:]) if parts[0] == "gantt" else (parts[2], asked)
+    return {slug for run_id in run_ids for slug in _named(_conf_of(dag_id, run_id))}
 
 
 def districts_touched(method: str, parts: list[str], content: Any) -> set[str]:
@@ -162,14 +178,49 @@ def _allowed(user: Any, slug: str, right: Right) -> bool:
     return bool(get_auth_manager().is_authorized_dag(method=right, user=user, details=DagDetails(id=f"mingasync_{slug}")))
 
 
-def _without_foreign(body: bytes, user: Any, name: str, district_of: Callable[[dict[str, Any]], str | None]) -> bytes:
-    """A list that Airflow answers under a name without what is of districts that the user may not read."""
-    content = json.loads(body)
-    own = [one for one in content[name] if not (slug := district_of(one)) or _allowed(user, slug, "GET")]
-    hidden = len(content[name]) - len(own)
-    # A list that goes on from a cursor has no total.
-    total = {"total_entries": content["total_entries"] - hidden} if content.get("total_entries") else {}
-    return json.dumps(content | {name: own} | total).encode()
+def _without_foreign(body: bytes, user: Any, cut: Cut) -> bytes:
+    """An answer of Airflow without what is of districts that the user may not read."""
+    allowed: dict[str, bool] = {}
+
+    def may_stay(slug: str | None) -> bool:
+        if slug is None:
+            return True
+        if slug not in allowed:
+            allowed[slug] = _allowed(user, slug, "GET")
+        return allowed[slug]
+
+    return json.dumps(cut(json.loads(body), may_stay)).encode()
+
+
+def _listed(name: str, district_of: Callable[[dict[str, Any]], str | None]) -> Cut:
+    """The cut of a list that an answer has under a name, with the number of all of them."""
+
+    def cut(content: Any, may_stay: Callable[[str | None], bool]) -> Any:
+        own = [one for one in content[name] if may_stay(district_of(one))]
+        hidden = len(content[name]) - len(own)
+        # A list that goes on from a cursor has no total.
+        total = {"total_entries": content["total_entries"] - hidden} if content.get("total_entries") else {}
+        return content | {name: own} | total
+
+    return cut
+
+
+def _runs_alone(content: Any, may_stay: Callable[[str | None], bool]) -> Any:
+    """An answer that is a list of runs and nothing beside."""
+    return [run for run in content if may_stay(_of_listed_run(run))]
+
+
+def _one_run(content: Any, may_stay: Callable[[str | None], bool]) -> Any:
+    """An answer that is one run, or none."""
+    return content if content is None or may_stay(_of_listed_run(content)) else None
+
+
+def _newest_runs(content: Any, may_stay: Callable[[str | None], bool]) -> Any:
+    """A list of DAGs; on Airflow's pages each has its newest runs."""
+    for dag in content["dags"]:
+        if "latest_dag_runs" in dag:
+            dag["latest_dag_runs"] = _runs_alone(dag["latest_dag_runs"], may_stay)
+    return content
 
 
 def _of_variable(variable: dict[str, Any]) -> str | None:
@@ -184,23 +235,36 @@ def _of_event(event: dict[str, Any]) -> str | None:
 
 
 def _of_listed_run(run: dict[str, Any]) -> str | None:
-    """The district that a run acted for; Airflow asks itself for the right on a district's own DAG."""
-    if not _acts_for_any(run["dag_id"]):
+    """The district that a run, or the run of a task, acted for; Airflow asks itself for the right on a district's own DAG."""
+    dag_id = run["dag_id"]
+    if not _acts_for_any(dag_id):
         return None
-    return next(iter(_named(run.get("conf"))), None)
+    conf = run["conf"] if "conf" in run else _conf_of(dag_id, run.get("dag_run_id") or run["run_id"])
+    return next(iter(_named(conf)), None)
 
 
-#: What Airflow lists of all districts: under which name, and how the district of one of them is told.
+#: What Airflow lists of all districts, and how it is cut.
 _CUT: dict[tuple[str, ...], Cut] = {
-    ("variables",): ("variables", _of_variable),
-    ("assets", "events"): ("asset_events", _of_event),
+    ("variables",): _listed("variables", _of_variable),
+    ("assets", "events"): _listed("asset_events", _of_event),
+    ("dags",): _newest_runs,
+}
+#: What Airflow lists of the runs of a DAG, by method and by the path without the DAG.
+_CUT_OF_RUNS: dict[tuple[str, ...], Cut] = {
+    ("GET", "dags", "dagRuns"): _listed("dag_runs", _of_listed_run),
+    ("POST", "dags", "dagRuns", "list"): _listed("dag_runs", _of_listed_run),
+    ("GET", "dags", "dagRuns", "~", "taskInstances"): _listed("task_instances", _of_listed_run),
+    ("POST", "dags", "dagRuns", "~", "taskInstances", "list"): _listed("task_instances", _of_listed_run),
+    ("GET", "dags", "latest_run"): _one_run,
+    ("GET", "grid", "runs"): _runs_alone,
 }
 
 
 def _cut_of(method: str, parts: list[str]) -> Cut | None:
     """How an answer is cut to the districts that one may read; None for an answer that tells of no other."""
-    if parts[0] == "dags" and (method, *parts[2:]) in (("GET", "dagRuns"), ("POST", "dagRuns", "list")):
-        return ("dag_runs", _of_listed_run) if parts[1] == "~" or _acts_for_any(parts[1]) else None
+    at = 2 if parts[:2] == ["grid", "runs"] else 1
+    if len(parts) > at and (parts[at] == "~" or _acts_for_any(parts[at])):
+        return _CUT_OF_RUNS.get((method, *parts[:at], *parts[at + 1 :]))
     return _CUT.get(tuple(parts)) if method == "GET" else None
 
 

@@ -62,13 +62,28 @@ def test_the_district_that_a_request_is_about(method: str, parts: list[str], bod
     assert districts_touched(method, parts, body) == districts
 
 
+def _of_tasks_and_pages(path: str) -> Any:
+    """What Airflow answers of the tasks of all runs, and to its own pages; None for every other path."""
+    light = [{"dag_id": "mingasync_undo", "run_id": run_id} for run_id in RUNS]
+    tasks = [{"dag_id": "mingasync_undo", "dag_run_id": run_id, "note": "why"} for run_id in RUNS]
+    listed = {"task_instances": [*tasks, {"dag_id": "mingasync_oak", "dag_run_id": "night"}], "total_entries": len(RUNS) + 1}
+    return {
+        "api/v2/dags/mingasync_undo/dagRuns/~/taskInstances": listed,
+        "api/v2/dags/~/dagRuns/~/taskInstances": listed,
+        "api/v2/dags/~/dagRuns/~/taskInstances/list": listed,
+        "ui/grid/runs/mingasync_undo": light,
+        "ui/dags": {"dags": [{"dag_id": "mingasync_undo", "latest_dag_runs": light}], "total_entries": 1},
+        "ui/dags/mingasync_undo/latest_run": light[1],
+    }.get(path)
+
+
 @pytest.fixture
 def browser(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """Somebody who may edit oak and read ash, before an Airflow that says yes to everything."""
     airflow = FastAPI()
 
     @airflow.api_route("/{rest:path}", methods=["GET", "POST", "PATCH", "DELETE"])
-    async def anything(rest: str, request: Request) -> dict[str, Any]:
+    async def anything(rest: str, request: Request) -> Any:
         if rest == "api/v2/variables" and request.method == "GET":
             keys = ["mingasync_oak", "mingasync_ash", "mingasync_elm", "other"]
             return {"variables": [{"key": key} for key in keys], "total_entries": 4}
@@ -83,7 +98,7 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> TestClient:
         if rest.endswith(("/dagRuns", "/dagRuns/list")) and (request.method, rest[-4:]) in (("GET", "Runs"), ("POST", "list")):
             of_undo = [{"dag_id": "mingasync_undo", "conf": conf} for conf in ({"district": "ash"}, *RUNS.values(), {}, None)]
             return {"dag_runs": [*of_undo, {"dag_id": "mingasync_oak", "conf": {"district": "elm"}}], "total_entries": 7}
-        return {"did": rest, "with": (await request.body()).decode()}
+        return _of_tasks_and_pages(rest) or {"did": rest, "with": (await request.body()).decode()}
 
     async def user(*_: Any) -> SimpleNamespace:
         return SimpleNamespace(name="robin")
@@ -150,6 +165,39 @@ def test_a_list_of_runs_leaves_out_those_that_acted_for_a_district_which_one_may
             {"district": "elm"},  # the run of a district's own DAG, on which Airflow asks for the right itself
         ]
         assert runs["total_entries"] == 5
+
+
+#: The run that names its district otherwise than by a text is for those alone who may read every district.
+OF_MY_DISTRICTS = ["undo__oak"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "dags/mingasync_undo/dagRuns/~/taskInstances"),
+        ("GET", "dags/~/dagRuns/~/taskInstances"),
+        ("POST", "dags/~/dagRuns/~/taskInstances/list"),
+    ],
+)
+def test_a_list_of_tasks_leaves_out_those_that_acted_for_a_district_which_one_may_not_read(
+    browser: TestClient, method: str, path: str
+) -> None:
+    """It tells of their runs what the list of runs does not: when, how they ended, and the note."""
+    told = browser.request(method, f"/api/v2/{path}", json={} if method == "POST" else None).json()
+    assert [one["dag_run_id"] for one in told["task_instances"]] == [*OF_MY_DISTRICTS, "night"]
+    assert told["total_entries"] == len(OF_MY_DISTRICTS) + 1
+
+
+def test_airflows_own_pages_draw_no_run_that_acted_for_a_district_which_one_may_not_read(browser: TestClient) -> None:
+    assert [run["run_id"] for run in browser.get("/ui/grid/runs/mingasync_undo").json()] == OF_MY_DISTRICTS
+    (dag,) = browser.get("/ui/dags").json()["dags"]
+    assert [run["run_id"] for run in dag["latest_dag_runs"]] == OF_MY_DISTRICTS
+    assert browser.get("/ui/dags/mingasync_undo/latest_run").json() is None
+    assert browser.get("/ui/gantt/mingasync_undo/undo__elm").status_code == 403
+    assert browser.get("/ui/gantt/mingasync_undo/undo__oak").status_code == 200
+    drawn = {"run_ids": ["undo__oak", "undo__elm"]}
+    assert browser.get("/ui/grid/ti_summaries/mingasync_undo", params=drawn).status_code == 403
+    assert browser.get("/ui/grid/ti_summaries/mingasync_undo", params={"run_ids": ["undo__oak"]}).status_code == 200
 
 
 def test_everything_else_is_not_looked_at(browser: TestClient) -> None:
