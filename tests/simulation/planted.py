@@ -42,7 +42,7 @@ FAULTS = (
           "case when not %(is_newest)s then 'newer_night'",
           "case when p.status <> 'active' then 'archived_since' when true then null"),
     Fault("no_proof_is_needed", "a pull that proves nothing archives people", _LEAVERS,
-          "where %(proven)s\n  and p.district", "where %(proven)s is not null\n  and p.district"),
+          "where %(proven)s and (p.sourced_ids", "where %(proven)s is not null and (p.sourced_ids"),
     Fault("a_bad_record_is_absence", "somebody whose record was set aside is archived", _LEAVERS,
           "join s_set_aside as aside on aside.resource = 'users' and aside.sourced_id = own.sourced_id);",
           "join s_set_aside as aside on aside.resource = 'none' and aside.sourced_id = own.sourced_id);"),

@@ -17,6 +17,7 @@ from include.mingasync.console.lists_pages import number_in, seen_other
 from include.mingasync.console.places import place as place_of
 from include.mingasync.console.reading import Directory, Row, directory, writing
 from include.mingasync.console.rendering import render
+from include.mingasync.console.searching import whole_number
 from include.mingasync.directory.one_person import ErasingRefused
 
 router = APIRouter()
@@ -97,9 +98,8 @@ def worded(numbers: dict[str, int]) -> list[tuple[int, str]]:
 
 def erased_in(request: Request, slug: str, here: Directory) -> Row | None:
     """That somebody was erased, in words, where the address tells of an erasure of this district; it says nothing of who."""
-    number = request.query_params.get("erased", "")
-    is_number = number.isascii() and number.isdigit() and len(number) < 19
-    found = here.rows("erasure", district=slug, erasure_no=int(number)) if is_number else []
+    number = whole_number(request.query_params.get("erased", ""))
+    found = here.rows("erasure", district=slug, erasure_no=number) if number is not None else []
     if not found:
         return None
     told = ", ".join(f"{number} {kind}" for number, kind in worded(found[0]["removed"]))

@@ -134,7 +134,7 @@ def run_from(row: Row) -> Run:
         kind=row["kind"],
         state=state,
         # A good night needs no words; anything else gets the run's own, or else what the state means.
-        reason=f"Taken back by the run {row['undone_by']}."
+        reason=f"Taken back by the run {row['undone_by']}, but for what a later run or a person decided since."
         if undone
         else row["reason"] or ("" if row["state"] == "success" else state.meaning),
         night=row["night"],

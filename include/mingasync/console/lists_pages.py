@@ -16,7 +16,17 @@ from include.mingasync.console.list_acts import NO_LIST, Different
 from include.mingasync.console.places import place as place_of
 from include.mingasync.console.reading import Directory, Row, directory
 from include.mingasync.console.rendering import render
-from include.mingasync.console.searching import NOT_UNDERSTOOD, NOWHERE, PER_PAGE, Filter, Search, pages_for, search_in, search_of
+from include.mingasync.console.searching import (
+    NOT_UNDERSTOOD,
+    NOWHERE,
+    PER_PAGE,
+    Filter,
+    Search,
+    pages_for,
+    search_in,
+    search_of,
+    whole_number,
+)
 from include.mingasync.console.searching import sealed as seal
 from include.mingasync.console.searching import unsealed as unseal
 from include.mingasync.console.told import told
@@ -45,8 +55,8 @@ STATES = {"active": "Active", "inactive": "Inactive"}
 
 def number_in(text: str, refusal: str) -> int:
     """The id that an address or a form names; refused like any that is unknown where it cannot be one."""
-    if text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= _LARGEST_ID:
-        return int(text)
+    if (number := whole_number(text)) is not None and number <= _LARGEST_ID:
+        return number
     raise HTTPException(404, refusal)
 
 
@@ -75,7 +85,8 @@ def done_in(request: Request, slug: str, here: Directory) -> Row | None:
     number = request.query_params.get("done", "")
     if number == str(list_acts.NOTHING):
         return {"sentence": "Nothing was changed: it is so already.", "may_take_back": False, "change_no": 0}
-    found = here.rows("hand_change", district=slug, change_no=int(number)) if number.isascii() and number[:18].isdigit() else []
+    change_no = whole_number(number)
+    found = here.rows("hand_change", district=slug, change_no=change_no) if change_no is not None else []
     return {**found[0], **told(found[0])} if found else None
 
 
@@ -135,10 +146,10 @@ def lists_sent(request: Request, slug: DistrictSlug, user: GetUserDep, form: Sen
 
 
 def _change_no(form: Form) -> int:
-    number = form.one("change")
-    if not (number.isascii() and number.isdigit() and len(number) < 18):
+    number = whole_number(form.one("change"))
+    if number is None:
         raise HTTPException(404, "There is no such change in this district. Nothing was changed.")
-    return int(number)
+    return number
 
 
 def _all(request: Request, slug: str, user: Any, search: Search, form: Form) -> Response:

@@ -139,10 +139,14 @@ def set_include(slug: str, person_id: int, include: bool, who: str) -> int:
 def pin(slug: str, person_id: int, wanted: Pin, version: str, who: str) -> int:
     """The number of the change, after a field was pinned; Different where fields or pins are not those that the page showed."""
     with acting(slug) as here:
-        before = _found(here, slug, person_id)
-        if version_of(before, _pins(here, slug, person_id)) != version:
-            raise Different
+        before, pins = _found(here, slug, person_id), _pins(here, slug, person_id)
         until, value = day_of(wanted.until), wanted.value or None
+        if (wanted.field, value, wanted.reason, until) in [
+            (one["field"], one["value"], one["reason"], one["until"]) for one in pins
+        ]:
+            return NOTHING
+        if version_of(before, pins) != version:
+            raise Different
         here.rows("pin", person_id=person_id, field=wanted.field, value=value, reason=wanted.reason, until=until)
         here.rows("sign_pin", person_id=person_id, field=wanted.field, who=who)
         after = {"field": wanted.field, "value": value, "reason": wanted.reason, "until": until and until.isoformat()}

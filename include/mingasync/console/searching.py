@@ -22,6 +22,8 @@ from include.mingasync.console.forms import Form
 
 PER_PAGE = 50
 _MOST_PAGES = 100_000
+#: So many digits fit into a bigint.
+_MOST_DIGITS = 18
 _LONGEST = 200
 NOWHERE = "~none"
 NOT_UNDERSTOOD = (
@@ -103,13 +105,18 @@ class Search:
         return words + [f"{one.label}: {one.choices[self.chosen[one.name]]}" for one in self.filters if one.name in self.chosen]
 
 
+def whole_number(text: str) -> int | None:
+    """The number that an address or a form names; None where it names none that a column could hold."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+
+
 def search_in(request: Request, filters: tuple[Filter, ...]) -> Search:
     """What the address of a page says; refused where it cannot be understood, since a filter that is left out shows too much."""
     query = request.query_params
-    page = query.get("page") or "1"
-    if not (page.isascii() and page.isdigit() and 1 <= int(page) <= _MOST_PAGES):
+    page = whole_number(query.get("page") or "1")
+    if page is None or not 1 <= page <= _MOST_PAGES:
         raise HTTPException(422, NOT_UNDERSTOOD)
-    return Search(unsealed(query.get("find", "")), _chosen(dict(query), filters), filters, int(page))
+    return Search(unsealed(query.get("find", "")), _chosen(dict(query), filters), filters, page)
 
 
 def search_of(form: Form, filters: tuple[Filter, ...]) -> Search:

@@ -152,7 +152,9 @@ def _in_short(night: Night) -> str:
     if not night.is_known:
         return "the directory cannot be asked"
     changes = _changes(night)
-    if not changes or night.undone_by:
+    if night.undone_by:
+        return "taken back"
+    if not changes:
         return "nothing changed"
     joined, left, updated = _moved(night)
     if joined or left:  # what people ask first
@@ -165,7 +167,9 @@ def sentence(night: Night) -> str:
     changes = _changes(night)
     moves = f"{'; '.join(changes)}."
     if night.undone_by:
-        return f"What this run did was taken back by the run {night.undone_by}."
+        return (
+            f"What this run did was taken back by the run {night.undone_by}, but for what a later run or a person decided since."
+        )
     if night.state == "failed":
         done = f" Done before: {moves}" if changes else ""
         return f"The sync did not finish. {night.reason or ''}".strip() + done

@@ -258,6 +258,13 @@ def test_a_list_of_another_district_is_refused_like_one_that_is_not_there(school
     assert "Secret" not in school.console.page(f"{LISTS}?done={change}")
 
 
+@pytest.mark.parametrize("number", ["123456789012345678x", "9" * 30, "9" * 5_000, "x", "-1", "²"])
+def test_an_address_with_a_number_that_none_can_have_tells_of_no_change_and_is_no_page(number: str, school: School) -> None:
+    assert "Nothing was changed" not in school.console.page(f"{LISTS}?done={number}")
+    school.console.page(f"{LISTS}?page={number}", status=422)
+    school.console.page(f"{LISTS}/{number}", status=404)
+
+
 def test_rights_at_every_door(school: School) -> None:
     ann = school.person("Ann", "Ames")
     one = school.list("Algebra 1", members=[ann])

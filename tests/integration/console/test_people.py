@@ -180,6 +180,8 @@ def test_a_field_is_pinned_with_reason_and_end_and_the_pin_is_taken_off(school: 
     pins = "select field, value, sis_value, reason, until::text, set_by from directory.field_pins"
     assert school.rows(pins) == [("preferred_given_name", "Nan", None, "Asked for it", SOON, "robin")]
     assert school.rows("select preferred_given_name from directory.people") == ["Nan"]
+    # Pressed twice, the second answer is the one that is seen.
+    assert "Nothing was changed: it is so already." in words(school.send(path, "pin", version=one, **pin).text)
     # Whoever comes second is told, and what they typed is still there.
     late = school.send(path, "pin", status=409, version=one, field="email", value="b@example.org", reason="Other", until="")
     assert "Somebody changed this person" in words(late.text) and 'value="b@example.org"' in late.text

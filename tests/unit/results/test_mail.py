@@ -165,8 +165,11 @@ def test_the_mail_after_an_answer_says_who_gave_it(how: str, told: str) -> None:
 
 def test_a_run_that_was_undone_says_so() -> None:
     mail = compose(NIGHTS["undone"])
-    assert mail.subject.startswith("Undone: nothing changed, ")
-    assert "What this run did was taken back by the run manual__2026-11-24T09:00:00+00:00." in " ".join(mail.text.split())
+    assert mail.subject.startswith("Undone: taken back, ")
+    assert (
+        "What this run did was taken back by the run manual__2026-11-24T09:00:00+00:00, but for what a later run or a person decided since."
+        in " ".join(mail.text.split())
+    )
 
 
 def test_a_night_without_changes_says_so() -> None:
