@@ -73,7 +73,9 @@ def test_what_a_school_is_told_while_another_waits_holds_once_the_night_is_over(
     chain.start("second", night=NIGHT + DAY)
 
     (mail,) = [mail for mail in chain.glue.sent() if "west@example.org" in str(mail["To"])]
-    text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    text = plain.get_content()
     assert "Students  created 0, updated 0, restored 0, archived 1, held back 0" in text
     assert "Teachers  created 0, updated 0, restored 0, archived 1, held back 0" in text
     assert gone(chain) == {"w19", "t19"} | ({f"n{n}" for n in range(5, 20)} if answer == "approve" else set())

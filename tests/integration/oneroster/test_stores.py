@@ -25,11 +25,11 @@ from tests.unit.oneroster.bundles import SAMPLES, district, zipped
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """An SFTP server with the sample bundle as a folder and as a zip."""
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    (shared / "folder").symlink_to(SAMPLES / "generated-1p1-small")
-    (shared / "bundle.zip").write_bytes(zipped(SAMPLES / "generated-1p1-small").read_bytes())
-    with serving(shared) as one:
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "folder").symlink_to(SAMPLES / "generated-1p1-small")
+    (served / "bundle.zip").write_bytes(zipped(SAMPLES / "generated-1p1-small").read_bytes())
+    with serving(served) as one:
         yield one
 
 
