@@ -1,8 +1,8 @@
-"""Rows into PostgreSQL and numbers out of it by COPY, straight from and into columns."""
+"""Rows into PostgreSQL by COPY, and numbers out of it, straight from and into columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,15 +59,15 @@ def copy_rolls(cursor: psycopg.Cursor[Any], target: str, key: np.ndarray, starts
         copy.write(b"".join(parts))
 
 
-def read_numbers(cursor: psycopg.Cursor[Any], query: str, columns: int) -> tuple[np.ndarray, ...]:
-    """The columns of a query that gives 4-byte integers and no null, as arrays."""
-    with cursor.copy(f"copy ({query}) to stdout (format binary)") as copy:
-        content = b"".join(bytes(part) for part in copy)
-    # PostgreSQL's manual, COPY, binary format: 19 bytes of header, per row the number of fields, per field its length and
-    # value, all big-endian; 2 bytes at the end.
-    row = np.dtype([("fields", ">i2"), *((name, ">i4") for i in range(columns) for name in (f"length_{i}", f"value_{i}"))])
-    rows = np.frombuffer(content, dtype=row, offset=19, count=(len(content) - 21) // row.itemsize)
-    return tuple(rows[f"value_{i}"].astype(np.int64) for i in range(columns))
+def read_numbers(connection: psycopg.Connection[Any], table: str, columns: Sequence[str]) -> tuple[np.ndarray, ...]:
+    """Columns of a table, of 4-byte integers and without null, as arrays.
+
+    As one value: a row for each would be received one by one, which takes five times as long.
+    """
+    parts = " || ".join(f"int4send({column})" for column in columns)
+    content = _one_value(connection, f"select coalesce(string_agg({parts}, ''), '') from {table}")
+    rows = np.frombuffer(content, dtype=">i4").reshape(-1, len(columns))
+    return tuple(rows[:, place].astype(np.int64) for place in range(len(columns)))
 
 
 def read_arrays(connection: psycopg.Connection[Any], column: str, tables: str, parameters: Mapping[str, Any]) -> np.ndarray:
@@ -76,10 +76,14 @@ def read_arrays(connection: psycopg.Connection[Any], column: str, tables: str, p
     PostgreSQL's array_send: 20 bytes of header (none of them where the array is empty), per member its length and value, both
     big-endian. No member may be null.
     """
-    query = f"select coalesce(string_agg(substr(array_send({column}), 21), ''), '') {tables}"
+    content = _one_value(connection, f"select coalesce(string_agg(substr(array_send({column}), 21), ''), '') {tables}", parameters)
+    return np.frombuffer(content, dtype=[("length", ">i4"), ("value", ">i4")])["value"].astype(np.int64)
+
+
+def _one_value(connection: psycopg.Connection[Any], query: str, parameters: Mapping[str, Any] | None = None) -> bytes:
     with connection.cursor(binary=True) as cursor:
         (content,) = cursor.execute(query.encode(), parameters).fetchone() or (b"",)
-    return np.frombuffer(content, dtype=[("length", ">i4"), ("value", ">i4")])["value"].astype(np.int64)
+    return bytes(content)
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, LiteralString
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -22,9 +22,9 @@ def stage_rolls(cursor: psycopg.Cursor[Any], members: pa.Table) -> None:
         return
     k, n = members.column("k").to_numpy(), members.column("n").to_numpy()
     manager = members.column("manager").to_numpy(zero_copy_only=False)
-    person = _person_of(cursor, "select n, person_id from who", n)
+    person = _person_of(cursor, "who", n)
     _stage(cursor, "s_rolls", k, manager, person)
-    still = _person_of(cursor, "select n, person_id from bystanders", n)
+    still = _person_of(cursor, "bystanders", n)
     if (still >= 0).any():
         _stage(cursor, "s_still", k, manager, still)
     away = (person < 0) & manager
@@ -43,9 +43,9 @@ def _stage(cursor: psycopg.Cursor[Any], target: str, k: np.ndarray, manager: np.
     copy_rolls(cursor, target, roll[starts], starts, every & 0xFFFFFFFF)
 
 
-def _person_of(cursor: psycopg.Cursor[Any], query: LiteralString, n: np.ndarray) -> np.ndarray:
-    """The person_id of each of the snapshot's people named, -1 for whom the query does not give."""
-    known_n, known_person = read_numbers(cursor, query, 2)
+def _person_of(cursor: psycopg.Cursor[Any], table: str, n: np.ndarray) -> np.ndarray:
+    """The person_id of each of the snapshot's people named, -1 for whom the table does not have."""
+    known_n, known_person = read_numbers(cursor.connection, table, ("n", "person_id"))
     person = np.full(max(n.max(), known_n.max(initial=0)) + 1, -1, dtype=np.int64)
     person[known_n] = known_person
     named: np.ndarray = person[n]

@@ -38,7 +38,7 @@ def settle(
         return people
     copy_table(cursor, "s_digests", people.select(["n", "digest"]))
     cursor.execute(_SQL.read_bytes(), {"district": district})
-    (settled,) = read_numbers(cursor, "select n from s_settled", 1)
+    (settled,) = read_numbers(cursor.connection, "s_settled", ("n",))
     return people.filter(pc.invert(pc.is_in(people.column("n"), pa.array(settled, people.schema.field("n").type))))
 
 

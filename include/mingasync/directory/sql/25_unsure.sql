@@ -3,11 +3,15 @@
 -- Who waits for their role to begin is no more absent than somebody whose record was set aside.
 insert into s_set_aside select 'users', sourced_id from s_waiting;
 
+-- Few records are so, and everybody's are wide: they are sought once.
+create temp table unsure on commit drop as
+select n from s_people where unsure_org_ids <> '{}' or maybe_outside;
+
 -- The schools that people keep without tonight's record naming them for certain: every one where it names none at all, else
 -- those that it names and the SIS does not list tonight.
 create temp table resting on commit drop as
 select s.n, m.person_id, kept.school_id, kept.place
-from s_people as s
+from unsure join s_people as s using (n)
 left join matched as m using (n)
 left join directory.people as p on p.person_id = m.person_id
 cross join lateral (
@@ -37,7 +41,7 @@ where s.n = rest.n;
 -- Whether somebody new, or archived, is at a rostered school at all is not known: they wait until it is.
 insert into apart (person_id, n, reason)
 select m.person_id, s.n, 'school_unknown'
-from s_people as s
+from unsure join s_people as s using (n)
 left join matched as m using (n)
 left join directory.people as p on p.person_id = m.person_id
 where s.maybe_outside and (p.person_id is null or p.status = 'archived' and p.include_in_sync)

@@ -43,7 +43,7 @@ left join directory.people as p on p.person_id = m.person_id
 left join s_rules as own on own.school_id = coalesce(p.school_ids[1], '') and own.role = p.role
 left join apart_records as record on record.n = s.n
 left join apart_people as rests on rests.person_id = m.person_id;
-analyze here;
+analyze here (n, person_id);
 
 -- What the records together say of those who have several that are not one row.
 create temp table several on commit drop as
@@ -65,7 +65,7 @@ from (select distinct person_id from own) as many;
 create temp table new_people on commit drop as
 select nextval('directory.people_person_id_seq')::integer as person_id, n, school_id, role
 from (select n, school_id, role from here where person_id is null and roster and is_named and not is_apart order by n) as newcomers;
-analyze new_people;
+analyze new_people (n, person_id);
 
 create temp table pins on commit drop as
 select person_id, array_agg(field) as fields
