@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 from include.mingasync.results.mail import compose
+from include.mingasync.results.night import Night
 from tests.unit.results.nights import NIGHTS
 
 _WIDTHS = (375, 1280)
@@ -63,8 +65,8 @@ def look(page: Page, name: str, width: int, verdict: str, *, cards: bool) -> Non
         raise AssertionError(f"{name} has a text with a contrast of {contrast:.1f}")
 
 
-def draw(folder: Path, *, cards: bool = False) -> list[Path]:
-    """The pictures of every mail, drawn into the folder; the dark ones are looked at and not kept.
+def draw(folder: Path, nights: Mapping[str, Night] = NIGHTS, *, cards: bool = False) -> list[Path]:
+    """The pictures of every mail of some nights, drawn into the folder; the dark ones are looked at and not kept.
 
     ``cards`` also holds every table to its card, which depends on the fonts of the machine.
     """
@@ -72,7 +74,7 @@ def draw(folder: Path, *, cards: bool = False) -> list[Path]:
     drawn = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        for name, night in NIGHTS.items():
+        for name, night in nights.items():
             mail = compose(night)
             verdict = night_verdict(mail.subject.split(": ")[0], mail.text)
             for width, theme in product(_WIDTHS, ("light", "dark")):

@@ -147,7 +147,8 @@ def _tell_of_quiet(post: _Post, district: District, settings: Settings | None) -
         return
     for kind, night, quiet in quiet_notices(settings, post.now.astimezone(ZoneInfo(district.timezone)).date()):
         if post.claim(district, kind, district.contact.email, night):
-            post.send(quiet_mail(district, kind, quiet), district.contact.email, kind, {district.slug: night})
+            following = settings.quiet_on(quiet.last + dt.timedelta(days=1))
+            post.send(quiet_mail(district, kind, quiet, following), district.contact.email, kind, {district.slug: night})
 
 
 def _tell_of_secret(post: _Post, district: District) -> None:

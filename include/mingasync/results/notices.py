@@ -11,6 +11,9 @@ from include.mingasync.results.mail import Mail, render
 from include.mingasync.results.numbers import told_number
 from include.mingasync.settings import Quiet
 
+#: What the sync does in a quiet range.
+_WHILE_QUIET = {"pause": "is paused", "additions_only": "only adds people: nobody is updated or archived"}
+
 
 def late_mail(late: Sequence[Late], links: Mapping[str, str]) -> Mail:
     """One mail for all districts that are late; ``links`` leads from a slug to its last run."""
@@ -61,15 +64,19 @@ def secret_mail(district: District, ends: dt.date, today: dt.date) -> Mail:
     return _mail(title, [(line, None)], [cure, "What was not changed: nothing yet."])
 
 
-def quiet_mail(district: District, kind: str, quiet: Quiet) -> Mail:
-    """The notice to the contact that a quiet range begins or ends tomorrow."""
-    what = "is paused" if quiet.mode == "pause" else "only adds people: nobody is updated or archived"
+def quiet_mail(district: District, kind: str, quiet: Quiet, following: Quiet | None = None) -> Mail:
+    """The notice to the contact that a quiet range begins or ends tomorrow; ``following``: that of the night after its last."""
     when = f"from {quiet.first} to {quiet.last}, both nights included"
+    line = f"The roster sync {_WHILE_QUIET[quiet.mode]} {when}."
     if kind == "quiet begins":
-        title, line = f"{district.name}: quiet time begins tomorrow", f"The roster sync {what} {when}."
-    else:
-        title = f"{district.name}: quiet time ends tomorrow"
-        line = f"The roster sync {what} {when}. The night after, it runs as usual again."
+        return _quiet(f"{district.name}: quiet time begins tomorrow", line)
+    if following is None:
+        return _quiet(f"{district.name}: quiet time ends tomorrow", f"{line} The night after, it runs as usual again.")
+    after = f"The night after, another quiet time holds: until {following.last} it {_WHILE_QUIET[following.mode]}."
+    return _quiet(f"{district.name}: a quiet time ends tomorrow, and another follows", f"{line} {after}")
+
+
+def _quiet(title: str, line: str) -> Mail:
     return _mail(title, [(line, None)], ["To change this, edit 'quiet' in the district's settings."])
 
 

@@ -131,6 +131,18 @@ def test_the_mails_say_what_is_wrong_what_to_do_and_what_was_not_changed(directo
     assert "is paused from 2026-11-25 to 2026-11-29" in quiet_mail(oak, notice[0], notice[2]).text
 
 
+def test_where_a_second_quiet_range_follows_the_mail_does_not_say_that_all_is_as_usual(oak: District) -> None:
+    holidays = {"from": "2026-12-19", "to": "2027-01-03", "mode": "pause"}
+    own = settings(quiet=[holidays, {"from": "2027-01-04", "to": "2027-01-08", "mode": "additions_only"}])
+    ((kind, _, quiet),) = quiet_notices(own, dt.date(2027, 1, 2))
+    mail = quiet_mail(oak, kind, quiet, own.quiet_on(dt.date(2027, 1, 4)))
+    assert mail.subject == "MingaSync: Oak Valley: a quiet time ends tomorrow, and another follows"
+    text = " ".join(mail.text.split())
+    assert "until 2027-01-08 it only adds people" in text and "as usual" not in text
+    alone = settings(quiet=[holidays])
+    assert "runs as usual again" in quiet_mail(oak, kind, quiet, alone.quiet_on(dt.date(2027, 1, 4))).text
+
+
 @pytest.mark.parametrize(
     ("ends", "kind"),
     [
