@@ -101,6 +101,8 @@ FAULTS = (
     Fault("students_manage", "a student enrolled as teacher manages the list", _DERIVE,
           '.to_numpy(dtype=bool) & ~is_student[n]', ".to_numpy(dtype=bool)"),
     # Runs.
+    Fault("no_night_loads", "every night is refused by the database", _DECIDE, "analyze new_people (n, person_id);",
+          "analyze new_people (n, nobody);"),
     Fault("an_older_run_loads", "an older run is loaded over a newer one", "directory/runs.py",
           "        where own.run_no = %s and other.loaded_at is not null\n          and case",
           "        where own.run_no = %s and other.loaded_at is not null and false\n          and case"),

@@ -11,6 +11,8 @@ from typing import Any
 from tests.simulation.invariants import ANY
 from tests.simulation.judging import Case, invariant
 
+#: Steps that load one whole pull of the world as it is.
+PLAIN = ("night", "killed_night", "preview")
 _OUTCOMES = Path(__file__).parents[2] / "docs" / "outcomes.md"
 
 
@@ -106,6 +108,15 @@ def no_task_lets_a_fault_out(case: Case) -> Iterator[str]:
     for job in case.fact.jobs:
         if job.fault:
             yield f"{job.run.run_id}: {job.fault}"
+
+
+@invariant("runs")
+def a_whole_pull_does_not_fail(case: Case) -> Iterator[str]:
+    """A night that reads all that the SIS has, without a bad record, does not fail, also where its worker was killed once."""
+    for job in case.fact.jobs:
+        row = case.fact.after.runs.get(job.run.run_id, {})
+        if case.fact.step.what in PLAIN and job.pull.is_clean and row.get("state") == "failed":
+            yield f"{job.run.run_id}: {row['reason']}"
 
 
 @lru_cache(maxsize=1)

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from tests.simulation import model_lists
 from tests.simulation.judging import Case, invariant
 from tests.simulation.model import Model
-
-#: Steps that load one whole pull of the world as it is.
-_PLAIN = ("night", "killed_night", "preview")
+from tests.simulation.runs_held import PLAIN
 
 
 def _model(case: Case) -> Model | None:
     """The second opinion of a step; None where it has none."""
     job = case.job
-    if job is None or case.fact.step.what not in _PLAIN or not job.pull.is_clean:
+    if job is None or case.fact.step.what not in PLAIN or not job.pull.is_clean:
         return None
     runs = case.fact.before.runs
     earlier = [one.pull.sis for one in case.life.jobs if one is not job and runs.get(one.run.run_id, {}).get("loaded_at")]

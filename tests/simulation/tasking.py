@@ -39,10 +39,8 @@ class Killed(BaseException):
     """The worker died here."""
 
 
-class Mortal(psycopg.ClientCursor[Any]):
-    """A cursor that dies before a certain statement, counted since ``dies_in`` was set; None lives on."""
-
-    dies_in: int | None = None
+class _Dying:
+    """What makes a cursor die before a certain statement, counted since ``Mortal.dies_in`` was set; None lives on."""
 
     def _step(self) -> None:
         if Mortal.dies_in is not None:
@@ -54,12 +52,22 @@ class Mortal(psycopg.ClientCursor[Any]):
     def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
         """As always."""
         self._step()
-        return super().execute(query, params, **more)
+        return super().execute(query, params, **more)  # type: ignore[misc]
 
     def copy(self, *arguments: Any, **more: Any) -> Any:
         """As always."""
         self._step()
-        return super().copy(*arguments, **more)
+        return super().copy(*arguments, **more)  # type: ignore[misc]
+
+
+class Mortal(_Dying, psycopg.Cursor[Any]):
+    """The cursor that a connection gives, which may die."""
+
+    dies_in: int | None = None
+
+
+class MortalClient(_Dying, psycopg.ClientCursor[Any]):
+    """The cursor that takes several statements at once, which may die."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +146,7 @@ class Airflow:
             self.patch.setattr(context, name, answer)
         self.patch.setattr(proving, "broken_rules", _broken_rules)
         self.patch.setattr(schema, "bring_to_head", lambda *_: None)
-        self.patch.setattr(psycopg, "ClientCursor", Mortal)
+        self.patch.setattr(psycopg, "ClientCursor", MortalClient)
         self.connection.cursor_factory = Mortal
 
     @property
@@ -169,8 +177,11 @@ class Airflow:
             work()
         except AirflowSkipException:
             job.states[task] = "skipped"
-        except (AirflowFailException, MingaSyncError):
+        except (AirflowFailException, MingaSyncError) as error:
             job.states[task] = "failed"
+            # Nothing ails the database: what it refuses is wrong in itself, though it is told in plain words.
+            if isinstance(error.__context__, psycopg.Error):
+                job.fault = f"{task}: {type(error.__context__).__name__}: {error.__context__}"[:600]
         except Exception as error:
             job.states[task] = "failed"
             job.fault = f"{task}: {type(error).__name__}: {error}"[:600]
