@@ -64,8 +64,9 @@ def read_numbers(connection: psycopg.Connection[Any], table: str, columns: Seque
 
     As one value: a row for each would be received one by one, which takes five times as long.
     """
-    parts = " || ".join(f"int4send({column})" for column in columns)
-    content = _one_value(connection, f"select coalesce(string_agg({parts}, ''), '') from {table}")
+    parts = sql.SQL(" || ").join(sql.SQL("int4send({})").format(sql.Identifier(column)) for column in columns)
+    query = sql.SQL("select coalesce(string_agg({}, ''), '') from {}").format(parts, sql.Identifier(table))
+    content = _one_value(connection, query)
     rows = np.frombuffer(content, dtype=">i4").reshape(-1, len(columns))
     return tuple(rows[:, place].astype(np.int64) for place in range(len(columns)))
 
@@ -76,13 +77,16 @@ def read_arrays(connection: psycopg.Connection[Any], column: str, tables: str, p
     PostgreSQL's array_send: 20 bytes of header (none of them where the array is empty), per member its length and value, both
     big-endian. No member may be null.
     """
-    content = _one_value(connection, f"select coalesce(string_agg(substr(array_send({column}), 21), ''), '') {tables}", parameters)
+    query = f"select coalesce(string_agg(substr(array_send({column}), 21), ''), '') {tables}"
+    content = _one_value(connection, query.encode(), parameters)
     return np.frombuffer(content, dtype=[("length", ">i4"), ("value", ">i4")])["value"].astype(np.int64)
 
 
-def _one_value(connection: psycopg.Connection[Any], query: str, parameters: Mapping[str, Any] | None = None) -> bytes:
+def _one_value(
+    connection: psycopg.Connection[Any], query: bytes | sql.Composed, parameters: Mapping[str, Any] | None = None
+) -> bytes:
     with connection.cursor(binary=True) as cursor:
-        (content,) = cursor.execute(query.encode(), parameters).fetchone() or (b"",)
+        (content,) = cursor.execute(query, parameters).fetchone() or (b"",)
     return bytes(content)
 
 

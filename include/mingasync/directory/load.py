@@ -48,8 +48,8 @@ class Desired:
 
     ``tables``: people, gone, set_aside, lists, members, unlisted, kept, unread, schools, terms (columns as in sql/10_stage.sql).
     ``unproven``: why each collection that proves nothing to be gone does not. While there is any, nobody leaves; the kinds of
-    list that are made from one that is not whole rest. ``only_changes``: the night asked only for what changed, so that only who
-    is ``tobedeleted`` is gone. ``lost_terms``: selected and not shared any more; their lists rest, as do those of
+    list that are made from one that is not whole rest. ``only_changes``: the night asked only for what changed, so that nobody
+    is gone whose record is missing. ``lost_terms``: selected and not shared any more; their lists rest, as do those of
     ``resting_terms`` and ``resting_schools``, of which nobody can say what they were.
     """
 

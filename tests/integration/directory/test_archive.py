@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any, LiteralString
 
 import pytest
@@ -355,6 +356,27 @@ def test_whom_the_sis_says_gone_is_archived_at_once(directory: Directory, change
     directory.night(Sis(users=students(2), orgs=orgs))
     directory.night(Sis(users=[*students(1), user("S1-001") | change], orgs=orgs), night=NIGHT + DAY)
     assert archived(directory) == (["S1-001"] if leaves else [])
+
+
+def test_a_night_of_changes_archives_whose_record_says_that_they_are_not_here_and_nobody_whose_record_is_missing(
+    directory: Directory,
+) -> None:
+    over = {
+        "deleted": {"status": "tobedeleted"},
+        "inactive": {"status": "inactive"},
+        "disabled": {"enabled": False},
+        "moved": {"org_ids": ["elsewhere"]},
+    }
+    orgs = [school("S1"), school("elsewhere")]
+    directory.rostered = ("S1",)
+    everybody = [user(name) for name in (*over, "missing", "stays")]
+    directory.night(Sis(users=everybody, orgs=orgs), night=NIGHT - DAY)
+    run, run_no = directory.open(night=NIGHT)
+    sis = Sis(users=[user(name) | change for name, change in over.items()] + [user("stays")], orgs=orgs)
+    desired = replace(directory.desired(sis), only_changes=True)
+    load(directory.connection, run, run_no, Settings.model_validate(directory.settings), desired)
+    archive(directory.connection, run, run_no)
+    assert archived(directory) == sorted(over)
 
 
 def test_somebody_of_whom_one_record_is_deleted_and_another_absent_waits(directory: Directory) -> None:

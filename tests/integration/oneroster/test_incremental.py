@@ -132,7 +132,7 @@ def test_the_weekly_night_reads_every_collection_in_full(ages: dict[str, dt.time
     assert states(pull(server, tmp_path, "three", second)) == _CHANGES
 
 
-def test_only_who_is_deleted_leaves_on_a_night_of_changes(server: Running, tmp_path: Path, database: str) -> None:
+def test_nobody_leaves_for_want_of_a_record_on_a_night_of_changes(server: Running, tmp_path: Path, database: str) -> None:
     toggles = {"roster": True, "auto_update": True, "archive": True}
     settings = Settings.model_validate(
         {

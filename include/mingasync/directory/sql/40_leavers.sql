@@ -38,12 +38,12 @@ join s_rules as r on r.school_id = m.school_id and r.role = m.role and r.roster
 left join (
     select own.person_id, min(gone.reason) as reason,
            count(*) filter (where gone.reason in ('tobedeleted', 'inactive', 'disabled', 'role_ended')) as over,
-           count(*) filter (where gone.reason = 'tobedeleted') as deleted
+           count(*) as records
     from missing_ids as own join s_gone as gone using (sourced_id)
     group by own.person_id
 ) as said using (person_id)
--- A night that asked only for changes says who is deleted, and nothing of who is missing.
-where (not %(only_changes)s or said.deleted = cardinality(m.sourced_ids))
+-- A night that asked only for changes knows what records say, and nothing of records that are missing.
+where (not %(only_changes)s or said.records = cardinality(m.sourced_ids))
   and m.person_id not in (
       select own.person_id from missing_ids as own
       join s_set_aside as aside on aside.resource = 'users' and aside.sourced_id = own.sourced_id);
