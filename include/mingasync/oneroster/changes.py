@@ -18,7 +18,7 @@ from include.mingasync.errors import SnapshotUnusable, SourceRefused
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.decode import without_parents
 from include.mingasync.oneroster.failures import AccessRefused, NotSharedError
-from include.mingasync.oneroster.merging import apply_changes, still_unreadable
+from include.mingasync.oneroster.merging import apply_changes, still_unreadable, without
 from include.mingasync.oneroster.paging import Tally
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.oneroster.rest import RestSource
@@ -71,8 +71,8 @@ def changes_since(
         return None
     came = came.drop_columns(["modified"])
     kept = came if parents or collection != "users" else without_parents(came)
-    only_parents_now = pc.is_in(base.column("sourced_id"), came.filter(_not_in(came, kept)).column("sourced_id"))
-    merged = apply_changes(base.filter(pc.invert(only_parents_now)), kept)
+    only_parents_now = set(came.column("sourced_id").to_pylist()).difference(kept.column("sourced_id").to_pylist())
+    merged = apply_changes(without(base, only_parents_now), kept)
     rows, digest = snapshot.write(collection, iter([merged]))
     proof = Proof(
         collection=collection,
@@ -126,10 +126,6 @@ def _once_or_the_same(came: pa.Table) -> bool:
         return True
     first: dict[str, object] = {}
     return all(first.setdefault(row["sourced_id"], row) == row for row in own.to_pylist())
-
-
-def _not_in(table: pa.Table, other: pa.Table) -> pa.ChunkedArray:
-    return pc.invert(pc.is_in(table.column("sourced_id"), other.column("sourced_id").combine_chunks()))
 
 
 def _distrust(collection: str, cause: str) -> None:

@@ -16,8 +16,8 @@ from include.mingasync.errors import SnapshotUnusable, SourceError
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.csv_columns import layout
 from include.mingasync.oneroster.csv_files import Files, open_bundle
-from include.mingasync.oneroster.decode import Row, table_of, without_parents
-from include.mingasync.oneroster.merging import apply_changes, change_roles, set_roles, still_unreadable
+from include.mingasync.oneroster.decode import Row, table_of, text, without_parents
+from include.mingasync.oneroster.merging import apply_changes, change_roles, set_roles, still_unreadable, without
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.oneroster.values import fit
 from include.mingasync.snapshot import Snapshot
@@ -325,6 +325,8 @@ def _delta(
     ids = _EnrollmentIds(set(base.column("sourced_id").to_pylist()) if collection == "enrollments" else frozenset())
     changed = list(_rows(collection, files, reading, None if roles is None else {}, ids)) if collection in files else []
     changes, reading.left_out = table_of(changed, collection, parents=parents)
+    if reading.left_out:  # Whoever is only a parent by now is not what the snapshot before says.
+        base = without(base, {text(row.sourced_id) or "" for row in changed}.difference(changes.column("sourced_id").to_pylist()))
     changes = _undisputed(collection, _fit(collection, changes, reading), reading)
     keep = {"org_ids", *(name for name in COLUMNS["users"].names if name.startswith("role"))} if roles is not None else set()
     after = apply_changes(base, changes, keep=keep)

@@ -37,6 +37,11 @@ def apply_changes(base: pa.Table, changes: pa.Table, *, keep: Set[str] = frozens
     return pa.concat_tables([base, changed]).take(pa.concat_arrays([*ordered.cast(pa.int64()).chunks, pa.array(new, pa.int64())]))
 
 
+def without(base: pa.Table, sourced_ids: Set[str]) -> pa.Table:
+    """The base without the records of these sourcedIds."""
+    return base.filter(pc.invert(pc.is_in(base.column("sourced_id"), pa.array(sorted(sourced_ids), pa.string()))))
+
+
 def still_unreadable(base: Snapshot, collection: str, changes: pa.Table) -> list[tuple[str, str, str]]:
     """The records that could not be read when the base was made and did not come again: they are as unknown as they were."""
     came = set(changes.column("sourced_id").to_pylist())

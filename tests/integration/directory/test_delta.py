@@ -67,6 +67,11 @@ def is_missed(told: Told) -> bool:
     return told.state == "completed_with_errors" and _IN_FULL in told.reason
 
 
+def test_who_is_only_a_parent_by_now_is_no_student_any_more(bundles: Bundles) -> None:
+    assert bundles.night(row("s2", role="parent")).state == "success"
+    assert (bundles.ids(), bundles.ids("archived")) == (["s1", "s3"], ["s2"])
+
+
 def test_who_came_back_in_a_bundle_that_was_read_in_half_is_not_archived(bundles: Bundles) -> None:
     archive = bundles.tasks.directory.settings["roles"]["student"]
     bundles.tasks.directory.settings["roles"] |= {"student": archive | {"archive": False}}
