@@ -62,6 +62,9 @@ class World:
     rolls: dict[tuple[str, int], tuple[str, str | None, str | None]] = field(default_factory=dict)
     night: dt.date = START
     numbers: int = 0
+    #: whether the SIS gives whoever comes back the sourcedId that they had, as most do, and which that was
+    keeps_ids: bool = False
+    had: dict[int, str] = field(default_factory=dict)
 
     def sis(self) -> Sis:
         """What the SIS sends tonight."""
@@ -88,9 +91,14 @@ class World:
         return next((one.number for one in self.humans if any(r.sourced_id == sourced_id for r in one.records)), None)
 
     def new_id(self, number: int) -> str:
-        """A sourcedId that nobody ever had."""
+        """A sourcedId that nobody ever had, or of a SIS that keeps them the one that they had and nobody has now."""
+        had = self.had.get(number)
+        if self.keeps_ids and had and self.owner_of(had) is None:
+            return had
         self.numbers += 1
-        return f"u{number}-{self.numbers}"
+        new = f"u{number}-{self.numbers}"
+        self.had.setdefault(number, new)
+        return new
 
 
 _CAST = (

@@ -54,6 +54,8 @@ END_OF_SCHOOL, QUIET_UNTIL = dt.date(2027, 6, 11), dt.date(2027, 7, 31)
 GRADUATION, OLD_TERMS_GO, NEW_TERMS_COME = dt.date(2027, 6, 25), dt.date(2027, 7, 1), dt.date(2027, 7, 15)
 #: What a person has to do, and when.
 QUIET_IS_SET, TERMS_ARE_SELECTED, LEAVERS_ARE_APPROVED = dt.date(2027, 6, 7), dt.date(2027, 8, 2), dt.date(2027, 8, 1)
+#: So long it takes until somebody mends in the SIS what the mail asks for.
+CORRECTED_AFTER = dt.timedelta(days=5)
 _PLAIN, _APPROVED = Step("night", 1, 0), Step("night", 1, 1)
 _SYLLABLES = ("Ba", "De", "Ki", "Lo", "Mu", "Na", "Pe", "Ri", "So", "Tu")
 _FAMILIES = ("Adams", "Baker", "Clark", "Diaz", "Evans", "Foster", "Garcia", "Hill", "Ito", "Jones", "Khan", "Lopez", "Moore")
@@ -67,6 +69,7 @@ def given_name(number: int) -> str:
 def district(luck: random.Random) -> World:
     """The district before its first day of school, and those who will come in the course of the year."""
     world = living.first_world()
+    world.keeps_ids = True
     world.humans, world.classes, world.rolls, world.night = [], {}, {}, FIRST
     world.terms = {name: _term(name) for name in ("T1", "T2")}
     for at, grades in GRADES.items():
@@ -159,6 +162,9 @@ class Year:
     bad_nights: Counter[str] = field(default_factory=Counter)
     actions: list[str] = field(default_factory=list)
     held: int = 0
+    #: since when a record bears a sourcedId that is another human's, and how many of these the SIS has corrected
+    mistaken: dict[str, dt.date] = field(default_factory=dict)
+    corrected: int = 0
 
     def __post_init__(self) -> None:
         self.judge = Judge(self.life)
@@ -171,6 +177,7 @@ class Year:
         while (night := self.life.world.night) <= last:
             month = self.months.setdefault(f"{night:%Y-%m}", Month())
             self._summer(night)
+            self._sis_is_corrected(night)
             if night.weekday() < 5 and not END_OF_SCHOOL < night < TERMS_ARE_SELECTED:
                 self._day(month)
             self._night(night, month)
@@ -210,6 +217,18 @@ class Year:
         elif night == TERMS_ARE_SELECTED:
             settings["class_lists"]["terms"] = ["T3", "T4"]
             self.actions.append(f"{night}: the terms T3 and T4 are selected")
+
+    def _sis_is_corrected(self, night: dt.date) -> None:
+        """Who came under the sourcedId of somebody else gets their own, some days after the mail asked for it."""
+        people = ((self.judge.who[at], row) for at, row in self.life.state.people.items() if at in self.judge.who)
+        owners = {one: number for number, row in people for one in row["sourced_ids"]}
+        for human in self.life.world.humans:
+            for record in human.records:
+                if owners.get(record.sourced_id, human.number) == human.number:
+                    continue
+                if night - self.mistaken.setdefault(record.sourced_id, night) >= CORRECTED_AFTER:
+                    self.corrected += 1
+                    record.sourced_id = self.life.world.new_id(human.number)
 
     def _night(self, night: dt.date, month: Month) -> None:
         drawn, numbers = self.luck.random() * 100, [self.luck.randrange(1000) for _ in range(2)]
@@ -289,6 +308,7 @@ are asked after each night and each edit by hand. The seed is {SEED}: the same y
 | invariants that did not hold | {len(year.violations)} |
 | people wrongly archived or wrongly active at the end, and edits by hand that were lost | {len(year.wrong())} |
 | nights that waited for an answer without need | {year.held} |
+| people who came under the sourcedId of somebody else, told in each mail, and corrected in the SIS {CORRECTED_AFTER.days} days later | {year.corrected} |
 | active people at the end | {active} |
 | archived, with history | {len(state.people) - active} |
 | user lists at the end, active and inactive | {len(state.lists)} |
@@ -309,8 +329,8 @@ for it:
 | --- | --- | --- |
 {bad}
 
-A SIS that gives people new sourcedIds asks a person who is who (`relink`); that is left out here, since a year without it is what a
-district should have. `make simulate` has it.
+This SIS gives whoever comes back the sourcedId that they had. One that gives people new sourcedIds asks a person who is who (`relink`); that
+is left out here, since a year without it is what a district should have. `make simulate` has it.
 """
 
 
