@@ -128,6 +128,8 @@ def _moved(night: Night) -> tuple[int, int, int]:
 
 def _changes(night: Night) -> list[str]:
     """What changed of people, of lists and of memberships, each in a phrase; empty when nothing did."""
+    if night.kind == "preview" and night.state == "failed":  # its plan may be counted; nothing of it was carried out
+        return []
     told = []
     joined, left, updated = _moved(night)
     if joined or left or updated:
