@@ -285,6 +285,12 @@ def state_of_run(dag_id: str, run_id: str) -> str | None:
     return str(getattr(state, "value", state))
 
 
+def is_tried_again() -> bool:
+    """Whether Airflow starts the task that is running once more where it fails."""
+    ti = get_current_context()["ti"]
+    return int(ti.try_number) <= int(ti.max_tries)
+
+
 def nobody_can_answer() -> bool:
     """Whether this is ``airflow dags test``, where no scheduler takes up an answer or a later retry."""
     from airflow.sdk.execution_time import task_runner

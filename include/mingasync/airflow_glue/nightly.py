@@ -351,6 +351,8 @@ def notify() -> str:
 
     with _opened(closes=True) as (district, run, connection, run_no):
         state = _close(connection, run, run_no)
+        # Before the mail, whose server may be down: whoever looks into the log of this task is told of the night first.
+        report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
         try:
             if state != "skipped" and run.send_email:
                 mail_results(connection, district, run)
@@ -358,7 +360,6 @@ def notify() -> str:
             # After the results, which it may not keep from anybody.
             if run.applies and state in ("success", "completed_with_errors"):
                 confirm(connection, district.slug)
-        report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
         if announce_night(connection, district, run, run_no, state):
             log.info("Announced as the Asset %s", district.asset_uri)
         return state
