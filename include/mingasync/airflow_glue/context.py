@@ -91,6 +91,11 @@ def accepted() -> dict[str, Any]:
     return ({"smaller": True} if accepts_smaller() else {}) | ({"district": one} if (one := accepted_district()) else {})
 
 
+def as_a_command() -> None:
+    """Let this process, a command of its own, find what Airflow keeps in its database, as Airflow's own commands do."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+
+
 def settings_text(district: District) -> str | None:
     """The settings Variable as it stands, None where there is none."""
     text: str | None = Variable.get(district.settings_variable, default=None)
