@@ -74,7 +74,9 @@ def report_night(night: Night, run: Run, broken: str | None) -> None:
     folded("The whole report", compose(night).text.splitlines())
     for line in what_was_not_changed(night):
         log.info("Not changed: %s", line)
-    if command := next_command(night.state, run, broken):
+    # What is proven again as it was read is untrustworthy again.
+    untrustworthy = broken == "validate" and any(cause.severity == "critical" for cause in night.causes)
+    if command := next_command(night.state, run, "extract.orgs" if untrustworthy else broken):
         log.info("Next: %s", command)
 
 
