@@ -292,8 +292,8 @@ def state_of_run(dag_id: str, run_id: str) -> str | None:
 
 def is_tried_again() -> bool:
     """Whether Airflow starts the task that is running once more where it fails."""
-    ti = get_current_context()["ti"]
-    return int(ti.try_number) <= int(ti.max_tries)
+    ti = get_current_context().get("ti")
+    return ti is not None and int(ti.try_number) <= int(ti.max_tries)
 
 
 def nobody_can_answer() -> bool:
