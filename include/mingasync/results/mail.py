@@ -99,6 +99,8 @@ def verdict(night: Night) -> str:
         return "Undone"
     if night.kind == "preview" and night.state in ("success", "completed_with_errors", "held"):
         return "Preview, nothing applied"
+    if night.kind == "preview" and night.state == "failed":
+        return "Preview failed"
     if night.answer_until:
         return "Waiting for you"
     if night.state == "success" and night.causes:
