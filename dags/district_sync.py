@@ -12,7 +12,7 @@ directory in PostgreSQL, archives leavers safely, and mails the district what ha
 | `load` | makes the plan and applies it in one transaction | nothing was changed; run it again |
 | `approve` | waits for a person only when more would be archived than the safety limits allow; archives all others first | nobody who was held is archived |
 | `archive` | archives leavers, in a transaction of its own | everything but the archive is done; run it again |
-| `notify` | closes the run with its verdict, mails the district, announces the Asset `mingasync://<slug>/directory` when the run loaded it | the sync is done; only the mail is missing |
+| `notify` | closes the run with its verdict, mails the district, announces the Asset `mingasync://<slug>/directory` when the run loaded it | what the run did stands as its page says; only the mail is missing |
 
 Every task may be cleared or retried at any time: the end state is that of one clean run.
 Run configuration: `{"mode": "preview"}` stores the plan and applies nothing; `{"send_email": true}` mails a manual run;

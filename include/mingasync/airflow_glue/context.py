@@ -91,6 +91,11 @@ def accepted() -> dict[str, Any]:
     return ({"smaller": True} if accepts_smaller() else {}) | ({"district": one} if (one := accepted_district()) else {})
 
 
+def as_a_command() -> None:
+    """Let this process, a command of its own, find what Airflow keeps in its database, as Airflow's own commands do."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+
+
 def settings_text(district: District) -> str | None:
     """The settings Variable as it stands, None where there is none."""
     text: str | None = Variable.get(district.settings_variable, default=None)
@@ -283,6 +288,12 @@ def state_of_run(dag_id: str, run_id: str) -> str | None:
     except AirflowRuntimeError:
         return None
     return str(getattr(state, "value", state))
+
+
+def is_tried_again() -> bool:
+    """Whether Airflow starts the task that is running once more where it fails."""
+    ti = get_current_context().get("ti")
+    return ti is not None and int(ti.try_number) <= int(ti.max_tries)
 
 
 def nobody_can_answer() -> bool:

@@ -16,7 +16,7 @@ from include.mingasync.run import Run
 
 log = logging.getLogger(__name__)
 
-#: The directory's own words tell of one step that is tried again, which is over by now.
+#: The directory's own words tell of one step alone.
 _DIRECTORY_AWAY = (
     "The people directory's database could not be reached or refused the work, also when tried again. Check that PostgreSQL "
     "runs and that the Connection roster_db leads to it; then clear the run's failed tasks."
@@ -38,7 +38,8 @@ def tell_without_directory(running: Any) -> None:
         return
     recipients = next(filter(None, _recipients(district)), [])
     try:
-        send_mail(compose(_night(district, run, running)), recipients, thread=f"{district.slug}.{run.night}", kind="results")
+        mail, kept = compose(_night(district, run, running)), "Nobody was told that the night failed."
+        send_mail(mail, recipients, thread=f"{district.slug}.{run.night}", kind="results", kept=kept)
     except MailRefused as refusal:
         log.error("%s", refusal)
     else:

@@ -26,9 +26,9 @@ def send_mail(
     mail: Any,
     recipients: list[str],
     *,
+    kept: str,
     thread: str | None = None,
     kind: str = "",
-    kept: str = "The sync itself is done; only the mail is missing.",
 ) -> None:
     """Send HTML and text parts to the recipients; MailRefused in plain words when the server does not take them.
 

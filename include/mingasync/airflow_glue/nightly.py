@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_READ_ANEW = "Once that is right, clear the task extract.orgs and everything after it: the SIS is read anew. "
 #: Task -> the collections it reads, in the order in which they point at each other.
 EXTRACTS: dict[str, list[str]] = {
     "orgs": ["orgs"],
@@ -179,14 +180,15 @@ def _reason_to_skip(connection: psycopg.Connection[Any], run: Run, settings: Set
 def extract(collections: list[str]) -> dict[str, int]:
     """Rows read per collection, now in the run's snapshot; a backfill replays the snapshot its night left."""
     from include.mingasync.contacts import Contacts, forget_unwanted
-    from include.mingasync.directory import runs
+    from include.mingasync.directory import issues, runs
     from include.mingasync.oneroster.bases import bases_of
     from include.mingasync.oneroster.read import read_collection
 
     with _opened() as (district, run, connection, run_no):
         _pass_over_outdated(connection, run_no)
         snapshot = context.snapshot_of(run)
-        if run.kind == "backfill" and snapshot.is_whole():
+        # Data that stopped their night do so each time: they are replayed by nobody.
+        if run.kind == "backfill" and snapshot.is_whole() and not issues.has_critical(connection, run_no):
             log.info("Replaying the snapshot of %s", snapshot.taken_at.isoformat())
             return {name: snapshot.proofs()[name].rows for name in collections}
         now = dt.datetime.now(dt.UTC)
@@ -238,7 +240,7 @@ def validate() -> dict[str, int]:
         _pass_over_outdated(connection, run_no)
         findings = _planning(district, run, connection, run_no).prove()
         report_issues(findings.issues, len(findings.set_aside))
-        findings.refuse_critical()
+        findings.refuse_critical(_READ_ANEW)
         return findings.counts
 
 
@@ -351,6 +353,8 @@ def notify() -> str:
 
     with _opened(closes=True) as (district, run, connection, run_no):
         state = _close(connection, run, run_no)
+        # Before the mail, whose server may be down: whoever looks into the log of this task is told of the night first.
+        report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
         try:
             if state != "skipped" and run.send_email:
                 mail_results(connection, district, run)
@@ -358,7 +362,6 @@ def notify() -> str:
             # After the results, which it may not keep from anybody.
             if run.applies and state in ("success", "completed_with_errors"):
                 confirm(connection, district.slug)
-        report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
         if announce_night(connection, district, run, run_no, state):
             log.info("Announced as the Asset %s", district.asset_uri)
         return state

@@ -275,4 +275,5 @@ def lines_of(kept: Kept) -> list[str]:
 
 
 if __name__ == "__main__":
+    context.as_a_command()
     main()

@@ -23,6 +23,8 @@ def in_plain_words() -> Iterator[None]:
         yield
     except SourceRefused as error:
         raise AirflowFailException(str(error)) from None
+    except DirectoryRefused as error:
+        raise _refused(str(error), "End what holds it") from None
     except (SourceError, MailRefused) as error:
         if context.nobody_can_answer():
             raise AirflowFailException(str(error)) from None
@@ -32,14 +34,22 @@ def in_plain_words() -> Iterator[None]:
     except psycopg.Error as error:
         # What PostgreSQL says may quote the row, and rows are people: only the place and the code go into the log.
         place = ".".join(filter(None, (error.diag.table_name, error.diag.column_name, error.diag.constraint_name)))
-        refused = DirectoryRefused(
+        told = (
             f"The directory's database refused a step (SQLSTATE {error.sqlstate or 'none: it cannot be reached'}"
-            f"{f', at {place}' if place else ''}). Nothing of this step was kept; it is tried again."
+            f"{f', at {place}' if place else ''}). Nothing of this step was kept"
         )
-        if context.nobody_can_answer():  # nor tries again
-            cure = ". Check the database and the Connection roster_db, then start the run anew."
-            raise AirflowFailException(str(refused).removesuffix("; it is tried again.") + cure) from None
-        raise refused from None
+        cure = "Check that PostgreSQL runs (its own log says more) and that the Connection roster_db leads to it"
+        raise _refused(told, cure) from None
+
+
+def _refused(told: str, cure: str) -> Exception:
+    """What a step that the directory refused leaves the task as: what broke, whether Airflow tries again, what a person does."""
+    told = told.removesuffix(".")
+    if context.nobody_can_answer():  # nor tries again
+        return AirflowFailException(f"{told}. {cure}, then start the run anew.")
+    if context.is_tried_again():
+        return DirectoryRefused(f"{told}; it is tried again. If it stays so: {cure[0].lower()}{cure[1:]}.")
+    return DirectoryRefused(f"{told}. {cure}, then clear this task and everything after it.")
 
 
 def _log_sentences() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -73,23 +74,31 @@ def report_night(night: Night, run: Run, broken: str | None) -> None:
     folded("The whole report", compose(night).text.splitlines())
     for line in what_was_not_changed(night):
         log.info("Not changed: %s", line)
-    if command := next_command(night.state, run, broken):
+    # What is proven again as it was read is untrustworthy again.
+    untrustworthy = broken == "validate" and any(cause.severity == "critical" for cause in night.causes)
+    if command := next_command(night.state, run, "extract.orgs" if untrustworthy else broken):
         log.info("Next: %s", command)
 
 
 def next_command(state: str, run: Run, broken: str | None) -> str | None:
     """What to run once the cause is mended; None when there is nothing to do."""
     if state == "failed" and run.kind not in ("nightly", "backfill"):
-        return f"mend the cause, then start it once more: airflow dags trigger mingasync_{run.district}"
+        return f"mend the cause, then start it once more: airflow dags trigger mingasync_{run.district}{_wishes(run)}"
     if state == "failed" and broken:
         at = run.logical_date.isoformat()
         return (
             f"mend the cause, then: airflow tasks clear mingasync_{run.district} --task-regex {broken} --downstream "
             f"--start-date {at} --end-date {at} --yes"
         )
-    if state == "held":
+    if state == "held" and run.kind != "preview":
         return (
             "look whether these people really left; the next night asks again. "
             f'To see it before: airflow dags trigger mingasync_{run.district} --conf \'{{"mode": "preview"}}\''
         )
     return None
+
+
+def _wishes(run: Run) -> str:
+    """What a run was started with, as the command says it; never that other or smaller data are right: these may be others."""
+    wishes = ({"mode": "preview"} if run.kind == "preview" else {}) | ({"send_email": True} if run.send_email else {})
+    return f" --conf '{json.dumps(wishes)}'" if wishes else ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from include.mingasync.settings import ResultsEmail, Settings
 
 log = logging.getLogger(__name__)
+_KEPT = "What the run did, or did not do, stands as the OneRoster History tells it; only the mail is missing."
 
 
 def mail_results(connection: psycopg.Connection[Any], district: District, run: Run, *, asking: bool = False) -> None:
@@ -123,7 +124,7 @@ def _send_once(connection: psycopg.Connection[Any], run: Run, wanted: ResultsEma
         log.info("The mail of this night was sent already")
         return
     try:
-        send_mail(made(), valid, thread=f"{run.district}.{run.night}", kind=kind)
+        send_mail(made(), valid, thread=f"{run.district}.{run.night}", kind=kind, kept=_KEPT)
     except MailRefused as refusal:
         outbox.failed(connection, run, str(refusal), kind)
         raise

@@ -78,7 +78,7 @@ def _tell_blind(error: Exception, now: dt.datetime) -> None:
     # Only our own words: those of a database may quote a person.
     why = str(error) if isinstance(error, MingaSyncError) else f"The database did not answer ({type(error).__name__})."
     try:
-        send_mail(blind_mail(why), [to])
+        send_mail(blind_mail(why), [to], kept="Nobody was told that no district can be watched.")
     except MailRefused as refusal:
         log.error("%s", refusal)
     else:
@@ -115,7 +115,7 @@ class _Post:
 
         problem = None
         try:
-            send_mail(mail, [to])
+            send_mail(mail, [to], kept="No person and no list is touched by that.")
             self.sent += 1
         except MailRefused as refusal:
             problem, self.refused = str(refusal), self.refused + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +12,20 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
+from include.mingasync.console import starting
 from include.mingasync.console.access import DistrictSlug, may_edit
 from include.mingasync.console.forms import SentForm
 from include.mingasync.console.list_acts import NO_LIST, NO_PERSON
 from include.mingasync.console.lists_pages import number_in, seen_other
 from include.mingasync.console.places import place as place_of
-from include.mingasync.console.reading import Directory, directory
+from include.mingasync.console.reading import Directory, Unreadable, directory
 from include.mingasync.console.rendering import render
 from include.mingasync.console.searching import NOT_UNDERSTOOD, search_in, search_of
 from include.mingasync.console.variables import read_variable
 from include.mingasync.directory import why
 from include.mingasync.directory.why_link import Link, broken, holding
 from include.mingasync.errors import MingaSyncError
-from include.mingasync.settings import read_settings
+from include.mingasync.settings import Settings, read_settings
 from include.mingasync.snapshot import Snapshot
 
 router = APIRouter()
@@ -75,19 +77,43 @@ def _night(here: Directory, slug: str) -> Iterator[Link]:
     """What every answer begins with: whether runs come at night at all, and how the last one ended."""
     key = f"mingasync_{slug}"
     try:
-        is_on = read_settings(read_variable(key).text, key).automatic_rostering
+        settings = read_settings(read_variable(key).text, key)
     except MingaSyncError as error:
         yield broken(f"The settings cannot be read: {error}", "settings")
     else:
+        is_on = settings.automatic_rostering
         said = f"“Enable Automatic Rostering” is {'on' if is_on else 'off: no night changes anything'}."
         yield holding(said) if is_on else broken(said, "settings")
+        yield from _quiet(settings, dt.datetime.now(place_of(slug).zone).date())
+    if _is_paused(key):
+        yield broken(f"The DAG {key} is paused in Airflow: no night begins. Turn it on there.")
     for last in here.rows("standings", districts=[slug]):
         if last["state"] == "failed":
             yield broken(f"The last run failed: {last['reason']}", f"run/{last['run_id']}")
+        elif last["state"] == "skipped":
+            yield Link(f"The last run, of {last['night']}, was skipped: {last['reason']}")
         elif last["finished_at"]:
             yield holding(f"The last run, of {last['night']}, has ended.")
         else:
             yield Link(f"The last run, of {last['night']}, has not ended.")
+
+
+def _quiet(settings: Settings, today: dt.date) -> Iterator[Link]:
+    """What a quiet period of the district keeps its nights from today."""
+    if quiet := settings.quiet_on(today):
+        dates = f"from {quiet.first} to {quiet.last}"
+        if quiet.mode == "pause":
+            yield broken(f"A quiet period pauses the sync {dates}: no night changes anything.", "settings")
+        else:
+            yield broken(f"A quiet period allows additions only {dates}: no night updates or archives anybody.", "settings")
+
+
+def _is_paused(dag_id: str) -> bool:
+    """Whether Airflow begins no run of a DAG; no where it cannot be asked."""
+    try:
+        return starting.dag(dag_id).is_paused
+    except Unreadable:
+        return False
 
 
 @router.get("/districts/{slug}/why")

@@ -44,3 +44,9 @@ def of_recipients(connection: psycopg.Connection[Any], run: Run, run_no: int, ke
                    values (%s, %s, %s, 'warning', 'settings', 'settings.recipient', %s, %s, 'open_run')""",
                 (run.district, run.run_id, run_no, message, fix),
             )
+
+
+def has_critical(connection: psycopg.Connection[Any], run_no: int) -> bool:
+    """Whether what a run read was found untrustworthy when it was proven last."""
+    query = "select exists (select from directory.sync_issues where run_no = %s and severity = 'critical')"
+    return connection.execute(query, (run_no,)).fetchone() == (True,)

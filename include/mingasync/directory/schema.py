@@ -178,8 +178,7 @@ def _in_plain_words(error: BaseException | None) -> BaseException:
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return DirectoryRefused(
             f"The directory's schema could not be brought to version {newest()}: for {_SECONDS_FOR_A_TABLE} s another session of "
-            "the database held one of its tables. Nothing was changed; it is tried again. If it stays so, this names who "
-            f"holds them: {WHO_HOLDS}"
+            f"the database held one of its tables. This names who holds them: `{WHO_HOLDS}`. Nothing was changed."
         )
     if not isinstance(error, psycopg.Error) or error.sqlstate is None or not error.sqlstate.startswith("42"):
         return error or SchemaRefused("The directory's schema could not be brought up to date. Nothing was changed.")

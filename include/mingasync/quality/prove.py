@@ -46,11 +46,11 @@ class Findings:
         """What makes the data untrustworthy as a whole."""
         return list(self.issues.loc[self.issues["severity"] == "critical", "message"])
 
-    def refuse_critical(self) -> None:
-        """Nothing while the data may be used; CriticalData in words where they may not."""
+    def refuse_critical(self, cure: str = "") -> None:
+        """Nothing while the data may be used; CriticalData in words where they may not, with what a person does then."""
         if self.critical:
             raise CriticalData(
-                f"{len(self.critical)} fault(s) make the data untrustworthy: {' '.join(self.critical)} Nothing was changed."
+                f"{len(self.critical)} fault(s) make the data untrustworthy: {' '.join(self.critical)} {cure}Nothing was changed."
             )
 
 

@@ -99,6 +99,8 @@ def verdict(night: Night) -> str:
         return "Undone"
     if night.kind == "preview" and night.state in ("success", "completed_with_errors", "held"):
         return "Preview, nothing applied"
+    if night.kind == "preview" and night.state == "failed":
+        return "Preview failed"
     if night.answer_until:
         return "Waiting for you"
     if night.state == "success" and night.causes:
@@ -128,6 +130,8 @@ def _moved(night: Night) -> tuple[int, int, int]:
 
 def _changes(night: Night) -> list[str]:
     """What changed of people, of lists and of memberships, each in a phrase; empty when nothing did."""
+    if night.kind == "preview" and night.state == "failed":  # its plan may be counted; nothing of it was carried out
+        return []
     told = []
     joined, left, updated = _moved(night)
     if joined or left or updated:

@@ -47,7 +47,7 @@ def blind_mail(why: str) -> Mail:
         "What to do: check that PostgreSQL runs and that the Connection roster_db leads to it. "
         "The watchdog looks again every hour, and tells of this once a day."
     )
-    safe = "What was not changed: nothing. Nights that start meanwhile fail before they read anything, and are mailed as failed."
+    safe = "Nothing was changed by this. Nights that start meanwhile fail before they read anything, and are mailed as failed."
     return _mail("the watchdog cannot see the directory", [(why, None)], [cure, safe])
 
 
@@ -61,7 +61,7 @@ def secret_mail(district: District, ends: dt.date, today: dt.date) -> Mail:
         f"What to do: have a new secret made in {district.sis.name}, put it into the Connection {district.connection_id}, "
         'and write its end into the extra "expires".'
     )
-    return _mail(title, [(line, None)], [cure, "What was not changed: nothing yet."])
+    return _mail(title, [(line, None)], [cure, "Nothing was changed by this."])
 
 
 def quiet_mail(district: District, kind: str, quiet: Quiet, following: Quiet | None = None) -> Mail:

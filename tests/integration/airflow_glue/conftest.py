@@ -95,6 +95,7 @@ def glue(made_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(context, "settings_text", lambda district: here.settings)
         monkeypatch.setattr(context, "states_of_tasks", lambda running=None: here.tasks)
         monkeypatch.setattr(context, "nobody_can_answer", lambda: False)
+        monkeypatch.setattr(context, "is_tried_again", lambda: False)
         monkeypatch.setattr(context, "configuration", lambda: here.conf)
         running = {"params": {}, "dag_run": SimpleNamespace(conf=here.conf, logical_date=at, run_after=at, run_id="manual__undo")}
         monkeypatch.setattr(undoing, "get_current_context", lambda: running)

@@ -229,3 +229,33 @@ def test_a_store_that_keeps_nothing_silences_nobody(glue: Glue, monkeypatch: pyt
     fail_to_open(glue)
     fail_without_directory(glue)
     assert len(glue.sent()) == 1
+
+
+def test_a_mail_server_that_is_down_hides_no_failed_night(glue: Glue, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    a_good_night(glue, wanting("sam@example.org"))
+    glue.start("scheduled__2")
+    nightly.open_run()
+    glue.tasks = {"extract.orgs": "failed"}
+    glue.mails.refuse = True
+    caplog.clear()
+    with pytest.raises(MailRefused) as refusal:
+        nightly.notify()
+    assert caplog.messages[0].startswith("Failed: The sync did not finish. Task extract.orgs failed")
+    assert any(line.startswith("Next: mend the cause") for line in caplog.messages)
+    assert "The sync itself is done" not in str(refusal.value)
+    assert "What the run did, or did not do, stands as the OneRoster History tells it" in str(refusal.value)
+    problem = glue.directory.value("select problem from directory.mails")
+    assert problem == str(refusal.value)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_directory_that_is_away_says_its_cure_and_no_try_that_does_not_come(
+    glue: Glue, monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    monkeypatch.setattr(context, "is_tried_again", lambda: again)
+    glue.dsn = NOWHERE
+    why = fail_to_open(glue)
+    assert "it cannot be reached" in why and "the Connection roster_db leads to it" in why
+    assert ("it is tried again" in why) == again
+    assert ("clear this task and everything after it" in why) == (not again)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.mingasync.airflow_glue import context, nightly
+from include.mingasync.directory import schema
+from include.mingasync.errors import DirectoryRefused
 from tests.integration.airflow_glue.conftest import Glue
 
 
@@ -51,3 +54,18 @@ def test_the_form_of_a_run_asks_for_exactly_the_keys_that_a_run_knows() -> None:
     from dags.district_sync import PARAMS
 
     assert tuple(PARAMS) == context.CONFIGURATION
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_table_that_somebody_holds_is_waited_for_by_the_next_try_as_the_log_says(
+    glue: Glue, monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    def held(connection: Any) -> None:
+        raise schema._in_plain_words(psycopg.errors.LockNotAvailable())
+
+    monkeypatch.setattr(context, "is_tried_again", lambda: again)
+    monkeypatch.setattr(schema, "bring_to_head", held)
+    with pytest.raises(DirectoryRefused, match="held one of its tables") as refusal:  # AirflowFailException is never tried again
+        nightly.open_run()
+    assert schema.WHO_HOLDS in str(refusal.value)
+    assert ("it is tried again" in str(refusal.value)) == again

@@ -104,3 +104,27 @@ def test_a_first_night_on_an_empty_database_needs_nothing_else(airflow: Airflow,
     assert len(handed_on) > 5 and max(map(len, handed_on)) < 2000
     names = {one["familyName"] for one in district.users} | {one["sourcedId"] for one in district.users}
     assert not [one for one in names if any(f'"{one}"' in value for value in handed_on)]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("one_person", "export", "oak", "1"), "The district oak has no person 1"),
+        (("why", "oak", "person", "nobody@example.org"), "nobody@example.org"),
+    ],
+)
+def test_a_command_finds_the_connection_that_airflow_itself_keeps(
+    airflow: Airflow, made_database: str, command: tuple[str, ...], told: str
+) -> None:
+    del airflow.env["AIRFLOW_CONN_ROSTER_DB"]
+    module = [sys.executable, "-m", f"include.mingasync.airflow_glue.{command[0]}", *command[1:]]
+
+    def asked() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(module, env=airflow.env, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+
+    missing = asked()
+    assert missing.returncode == 1 and "The Connection 'roster_db'" in missing.stderr and "Traceback" not in missing.stderr
+    # The cure that it prints.
+    assert airflow.call("connections", "add", "roster_db", "--conn-uri", made_database).returncode == 0
+    found = asked()
+    assert told in found.stdout + found.stderr and "is missing" not in found.stderr, found.stderr

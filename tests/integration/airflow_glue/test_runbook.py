@@ -14,6 +14,7 @@ from include.mingasync.airflow_glue import context, nightly
 from include.mingasync.airflow_glue.approval import APPROVE, ApproveArchive
 from include.mingasync.oneroster import read
 from include.mingasync.quality import prove as proving
+from include.mingasync.run import Kind
 from tests.integration.airflow_glue.chain import Chain
 from tests.integration.airflow_glue.conftest import SIS, Glue
 from tests.integration.airflow_glue.test_clearing import DAY, SETTINGS, active, sis
@@ -67,14 +68,23 @@ def test_a_sis_that_was_away_is_read_once_its_task_is_cleared(chain: Chain) -> N
     assert chain.clear("second", failed[0]) == "success" and active(chain) == 19
 
 
-def test_data_that_cannot_be_trusted_are_read_again_once_the_sis_is_right(chain: Chain) -> None:
+@pytest.mark.parametrize("kind", ["manual", "nightly", "backfill"])
+def test_data_that_cannot_be_trusted_are_read_again_once_the_sis_is_right(
+    chain: Chain, kind: Kind, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     there, chain.sis = chain.sis, sis(0)
     chain.sis.users = []
     before = chain.glue.directory.state()
-    assert chain.start("second", night=NIGHT + DAY) == "failed"
+    assert chain.start("second", kind, night=NIGHT + DAY) == "failed"
+    reason = chain.row("second")["reason"]
+    assert "The SIS sent no users. Once that is right, clear the task extract.orgs and everything after it" in reason
+    (command,) = [line for line in caplog.messages if line.startswith("Next: ")]
+    assert kind == "manual" or "--task-regex extract.orgs --downstream" in command
     assert chain.states["second"]["validate"] == "failed" and chain.glue.directory.state() == before
     chain.sis = there
     assert chain.clear("second", "extract.orgs") == "success" and active(chain) == 19
+    assert not [line for line in caplog.messages if line.startswith("Replaying")]
 
 
 def test_a_run_with_older_settings_than_another_of_its_night_loads_with_those_of_now(chain: Chain) -> None:

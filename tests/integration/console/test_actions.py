@@ -141,6 +141,12 @@ def test_a_night_that_is_none_is_not_replayed(hand: Starter, night: str) -> None
     assert "Choose the date of a night that is over." in told and hand.runs() == []
 
 
+def test_a_mail_is_promised_only_where_mails_are_on(hand: Starter) -> None:
+    confirm = hand.press(hand.open(START).tick("send_email"), "sync")
+    assert "get the results by mail, if the rostering results email is turned on." in words(confirm.page)
+    assert "Nobody is mailed." in words(hand.press(hand.open(START), "sync").page)
+
+
 def test_a_paused_dag_is_told_and_turned_on_only_when_that_is_wanted(hand: Starter) -> None:
     hand.pause("mingasync_oak")
     confirm = hand.press(hand.open(START), "sync")

@@ -248,6 +248,15 @@ def test_pages_need_nothing_that_their_security_policy_forbids(console: Console)
             assert console.browser.get(address).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("ended", "told"), [(True, "the run did not come to its plan."), (False, "the run has not come to its plan yet.")]
+)
+def test_a_run_that_goes_on_may_still_come_to_its_plan(console: Console, *, ended: bool, told: str) -> None:
+    how = {"state": "failed"} if ended else {"state": "running", "finished_at": None}
+    run_id = console.run(counts=None, **how)
+    assert told in words(console.page(f"/districts/oak/runs/{quote(run_id)}"))
+
+
 def test_the_history_as_csv_is_whole_and_safe_to_open(console: Console) -> None:
     for days_ago in reversed(range(RUNS_PER_PAGE + 2)):
         console.run(days_ago=days_ago, reason="=HYPERLINK(1)")

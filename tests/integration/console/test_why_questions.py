@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from include.mingasync.console import starting
 from include.mingasync.settings import Settings
 from tests.integration.console.conftest import Console
 from tests.integration.console.school import School
@@ -117,6 +120,39 @@ def test_students_do_not_update_because_automatic_rostering_is_off(oak: Oak) -> 
     assert (
         "Newname" in page and oak.directory.value("select family_name from directory.people where sourced_id = 'a'") == "Newname"
     )
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("pause", "A quiet period pauses the sync from {} to {}: no night changes anything."),
+        ("additions_only", "A quiet period allows additions only from {} to {}: no night updates or archives anybody."),
+    ],
+)
+def test_students_do_not_update_because_a_quiet_period_holds(oak: Oak, mode: str, said: str) -> None:
+    oak.night(classroom())
+    today = dt.datetime.now(ZoneInfo("America/Chicago")).date()
+    first, last = today - dt.timedelta(days=3), today + dt.timedelta(days=3)
+    stored_with(oak, quiet=[{"from": first.isoformat(), "to": last.isoformat(), "mode": mode}])
+    page = oak.ask("a@example.org")
+    assert crosses(page) == [said.format(first, last)] and "“Enable Automatic Rostering” is on" in ticks(page)
+    assert control(page).endswith("/settings")
+    over = (today - dt.timedelta(days=1)).isoformat()
+    stored_with(oak, quiet=[{"from": first.isoformat(), "to": over, "mode": mode}])
+    assert not crosses(oak.ask("a@example.org"))
+
+
+def test_students_do_not_update_because_the_dag_is_paused_in_airflow(oak: Oak, monkeypatch: pytest.MonkeyPatch) -> None:
+    oak.night(classroom())
+    monkeypatch.setattr(starting, "dag", lambda dag_id: starting.Dag(is_known=True, is_paused=True, going=()))
+    assert crosses(oak.ask("a@example.org")) == ["The DAG mingasync_oak is paused in Airflow: no night begins. Turn it on there."]
+
+
+def test_a_night_that_was_skipped_is_not_told_as_one_that_was_done(oak: Oak) -> None:
+    oak.night(classroom())
+    oak.directory.do("update directory.sync_runs set state = 'skipped', reason = 'The sync was paused.'")
+    page = oak.ask("a@example.org")
+    assert "was skipped: The sync was paused." in page and "has ended" not in page
 
 
 def test_students_do_not_update_because_auto_update_is_off(oak: Oak) -> None:

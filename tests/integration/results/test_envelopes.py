@@ -20,6 +20,7 @@ from include.mingasync.results.mail import Mail, valid_recipients
 from tests.integration.rehearsal.test_server import free_port
 
 MAIL = Mail(subject="Roster", html="<p>Hello</p>", text="Hello")
+KEPT = "The sync is done."
 
 
 class Server:
@@ -67,14 +68,14 @@ def test_no_odd_address_reaches_anybody(server: Server, odd: str) -> None:
     valid, invalid = valid_recipients([odd, "sam@example.org"])
     assert (valid, invalid) == (["sam@example.org"], [odd])
     with pytest.raises(MailRefused, match="1 of its recipients is no address"):
-        send_mail(MAIL, [odd, "sam@example.org"])
+        send_mail(MAIL, [odd, "sam@example.org"], kept=KEPT)
     assert server.told == []
 
 
 def test_an_address_of_an_international_domain_goes_where_it_says(server: Server) -> None:
     valid, _ = valid_recipients(["sam@schüle.example.org", " o'hara+roster@example.org "])
     assert valid == ["sam@xn--schle-mva.example.org", "o'hara+roster@example.org"]
-    send_mail(MAIL, valid)
+    send_mail(MAIL, valid, kept=KEPT)
     ((sender, recipients, content),) = server.told
     assert (sender, recipients) == ("sync@example.org", valid)
     assert "To: sam@xn--schle-mva.example.org, o'hara+roster@example.org" in content.replace("\r\n ", " ")
@@ -86,12 +87,12 @@ def test_a_recipient_that_the_server_does_not_know_keeps_the_mail_from_nobody(
 ) -> None:
     caplog.set_level(logging.WARNING)
     server.unknown = {"gone@example.org"}
-    send_mail(MAIL, ["gone@example.org", "sam@example.org"])
+    send_mail(MAIL, ["gone@example.org", "sam@example.org"], kept=KEPT)
     assert [recipients for _, recipients, _ in server.told] == [["sam@example.org"]]
     assert "1 of 2 recipients" in caplog.text and "gone@" not in caplog.text
     server.unknown |= {"sam@example.org"}
     with pytest.raises(MailRefused):
-        send_mail(MAIL, ["gone@example.org", "sam@example.org"])
+        send_mail(MAIL, ["gone@example.org", "sam@example.org"], kept=KEPT)
 
 
 def test_a_sender_that_is_no_address_is_told_with_its_cure(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +100,7 @@ def test_a_sender_that_is_no_address_is_told_with_its_cure(server: Server, monke
     connection["extra"] = json.dumps({"disable_ssl": True, "disable_tls": True, "from_email": "the roster"})
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
     with pytest.raises(MailRefused, match="from_email"):
-        send_mail(MAIL, ["sam@example.org"])
+        send_mail(MAIL, ["sam@example.org"], kept=KEPT)
     assert server.told == []
 
 

@@ -60,6 +60,7 @@ def sent(directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(context, "settings_text", lambda district: '{"automatic_rostering": true}')
     monkeypatch.setattr(context, "links", lambda district, run: {"results": f"https://air/{run.run_id}", "run": "https://air"})
     monkeypatch.setattr(context, "nobody_can_answer", lambda: False)
+    monkeypatch.setattr(context, "is_tried_again", lambda: False)
     monkeypatch.setattr(context, "state_of_run", lambda dag_id, run_id: None)
 
     @contextmanager
@@ -125,7 +126,7 @@ def test_what_was_taken_away_since_the_last_good_night_is_told(directory: Direct
 
 
 def test_a_directory_that_is_away_is_told_to_support_once_a_day(
-    sent: Mails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sent: Mails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     @contextmanager
     def away() -> Iterator[Any]:
@@ -134,14 +135,17 @@ def test_a_directory_that_is_away_is_told_to_support_once_a_day(
 
     monkeypatch.setenv("MINGASYNC_SNAPSHOTS", (tmp_path / "snapshots").as_uri())
     monkeypatch.setattr(context, "directory", away)
+    caplog.set_level("INFO")
     with sent.refused(), pytest.raises(DirectoryRefused):
         watching.watch()
+    assert "The mail could not be sent" in caplog.text and "The sync itself" not in caplog.text
     for _ in range(3):
         with pytest.raises(DirectoryRefused, match="it cannot be reached"):
             watching.watch()
     assert list(sent) == [("MingaSync: the watchdog cannot see the directory", ["help@example.org"])]
     (mail,) = sent.about("watchdog")
-    assert "Connection roster_db" in mail.get_body(("plain",)).get_content()
+    told = " ".join(mail.get_body(("plain",)).get_content().split())
+    assert "Connection roster_db" in told and "Nothing was changed by this." in told
     # A day later it is told again; without a support address nobody is.
     (note,) = (tmp_path / "snapshots").glob(".told-*")
     for hours, support, mails in ((23, "help@example.org", 1), (25, "", 1), (25, "help@example.org", 2)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,3 +54,14 @@ def test_a_fault_of_the_product_shows_where_it_is(logged: Any, error: Exception)
     told = logged(error)
     assert told["event"] == "Task failed with exception"
     assert [one["exc_type"] for one in told["exception"]] == [type(error).__name__] and told["exception"][0]["frames"]
+
+
+@pytest.mark.parametrize(
+    ("try_number", "max_tries", "again"), [(1, 2, True), (2, 2, True), (3, 2, False), (1, 0, False), (4, 5, True)]
+)
+def test_a_task_is_tried_again_while_it_has_tries_left(
+    monkeypatch: pytest.MonkeyPatch, try_number: int, max_tries: int, *, again: bool
+) -> None:
+    ti = SimpleNamespace(try_number=try_number, max_tries=max_tries)
+    monkeypatch.setattr(context, "get_current_context", lambda: {"ti": ti})
+    assert context.is_tried_again() == again

@@ -66,3 +66,14 @@ def test_the_next_command_clears_the_broken_task_of_that_night_alone() -> None:
     assert next_command("success", RUN, None) is None
     by_hand = next_command("failed", replace(RUN, kind="manual"), "extract.users")
     assert by_hand and by_hand.endswith("airflow dags trigger mingasync_oak")
+
+
+def test_a_preview_that_failed_is_started_once_more_as_a_preview() -> None:
+    preview = next_command("failed", replace(RUN, kind="preview", send_email=False), "extract.users")
+    assert preview and preview.endswith("""airflow dags trigger mingasync_oak --conf '{"mode": "preview"}'""")
+    mailed = next_command("failed", replace(RUN, kind="manual", send_email=True), "extract.users")
+    assert mailed and mailed.endswith("""airflow dags trigger mingasync_oak --conf '{"send_email": true}'""")
+
+
+def test_a_preview_asks_nobody_and_sends_nobody_to_another_preview() -> None:
+    assert next_command("held", replace(RUN, kind="preview"), None) is None

@@ -84,6 +84,16 @@ def test_a_preview_never_claims_to_have_changed_anything() -> None:
     assert "This is what the sync would do; nothing was applied. 5 joined" in " ".join(mail.text.split())
 
 
+def test_a_preview_that_broke_off_after_its_plan_changed_nothing() -> None:
+    mail = compose(
+        night("failed", "Task archive failed; its log says why.", people={"created": 5, "archived": 3}, kind="preview")
+    )
+    text = " ".join(mail.text.split())
+    assert mail.subject.startswith("Preview failed: nothing changed")
+    assert "Done before" not in text and "joined" not in mail.subject
+    assert "Nothing was changed: people, lists and access are as they were the night before." in text
+
+
 @pytest.mark.parametrize(
     ("counted", "subject", "told"),
     [
