@@ -24,6 +24,7 @@ from pydantic import (
 
 from include.mingasync.addresses import address
 from include.mingasync.errors import DistrictFileError, MingaSyncError, cure_of
+from include.mingasync.expectations import Expectation, expectations_file, read_expectations
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*")
 #: The alias under which every district's Asset is announced: a DAG that waits for it runs after any district's night.
@@ -191,9 +192,17 @@ def read_district(path: Path) -> District:
     if "slug" in content:
         raise DistrictFileError(f"{path.name}: key 'slug' is unknown; the file's name is the slug. Remove the key.")
     try:
-        return District(slug=slug, **content)
+        district = District(slug=slug, **content)
     except ValidationError as error:
         raise DistrictFileError(f"{path.name}: {cure_of(error, District)}") from error
+    # A suite that is wrong would stop the night at its proof: it is told as soon as Airflow reads the DAGs.
+    read_expectations(expectations_file(path))
+    return district
+
+
+def expectations_of(slug: str, folder: Path | None = None) -> tuple[Expectation, ...]:
+    """The own rules of a district; none where no suite lies beside its file."""
+    return read_expectations(expectations_file((folder or districts_folder()) / f"{slug}.yaml"))
 
 
 def read_districts(folder: Path | None = None) -> tuple[list[District], list[BadDistrictFile]]:

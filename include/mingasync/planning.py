@@ -13,6 +13,7 @@ from include.mingasync.directory.counts import Counts
 from include.mingasync.directory.desired import desired_from
 from include.mingasync.directory.load import load
 from include.mingasync.directory.proof import last_complete_sizes, whose
+from include.mingasync.district import expectations_of
 from include.mingasync.errors import CriticalData, SnapshotUnusable
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.quality import prove as proving
@@ -60,6 +61,7 @@ class Planning:
             another_district=whose(
                 connection, run.district, self.run_no, snapshot, accepted=self.accept_district, rostered=self.district.schools
             ),
+            expectations=expectations_of(self.district.slug),
         )
         # What was found critical is no base for a plan, whatever state this task is given by hand.
         snapshot.write_json("validated", {"is_usable": not findings.critical})

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from include.mingasync.oneroster.records import PARENT_ROLES
-from include.mingasync.quality.catalogue import BY_ID
+from include.mingasync.quality.catalogue import BY_ID, Rule
+from include.mingasync.quality.own_rules import OwnRules
 from include.mingasync.rosters.dates import in_order
 from include.mingasync.rosters.identity import shared_keys
 from include.mingasync.rosters.lists import not_begun
@@ -51,15 +52,21 @@ class Shared:
 
 
 def record_checks(
-    frames: Frames, night: dt.date, unreadable: Mapping[str, set[str]] | None = None, partly: Container[str] = ()
+    frames: Frames,
+    night: dt.date,
+    unreadable: Mapping[str, set[str]] | None = None,
+    partly: Container[str] = (),
+    own: OwnRules | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Per collection, a boolean column per rule of single records: true where the record keeps it on a night.
 
     ``unreadable``: the sourcedIds of rows that could not be read. ``partly``: the collections of which a part did not come: that
-    a record points at something missing there is no fault of the record.
+    a record points at something missing there is no fault of the record. ``own``: what the district's own rules found.
     """
+    own = own or OwnRules()
+    rules = own.rules
     shared = Shared.of(frames, unreadable or {}, partly)
-    checks = {name: _common(frame) for name, frame in frames.items()}
+    checks = {name: _common(frame).join(own.checks.get(name, pd.DataFrame(index=frame.index))) for name, frame in frames.items()}
     _check_sessions(frames, checks["academicSessions"])
     for name, link, target, rule in (
         ("orgs", "parent_id", "orgs", "parent_unknown"),
@@ -72,10 +79,10 @@ def record_checks(
         checks[name][rule] = shared.has(target, links) | ~_filled(links) | ~live(frames[name])
     _check_classes(frames, shared, checks["classes"])
     orgs = frames["orgs"]
-    bad = set(orgs.loc[~kept(checks["orgs"], "orgs"), "sourced_id"].dropna()) | shared.unreadable.get("orgs", set())
-    known = set().union(*known_orgs(orgs[kept(checks["orgs"], "orgs")]), bad)
+    bad = set(orgs.loc[~kept(checks["orgs"], "orgs", rules), "sourced_id"].dropna()) | shared.unreadable.get("orgs", set())
+    known = set().union(*known_orgs(orgs[kept(checks["orgs"], "orgs", rules)]), bad)
     _check_users(frames["users"], known, shared, night, checks["users"])
-    _check_enrollments(frames, shared, checks, night)
+    _check_enrollments(frames, shared, checks, night, rules)
     return checks
 
 
@@ -212,11 +219,13 @@ def _of_one(values: pd.Series, human: pd.Series) -> pd.Series:
     return ~values.isin(set(pairs.loc[pairs["value"].duplicated(keep=False), "value"]))
 
 
-def _check_enrollments(frames: Frames, shared: Shared, checks: dict[str, pd.DataFrame], night: dt.date) -> None:
+def _check_enrollments(
+    frames: Frames, shared: Shared, checks: dict[str, pd.DataFrame], night: dt.date, rules: Mapping[str, Rule]
+) -> None:
     enrollments, own = frames["enrollments"], checks["enrollments"]
     leaving = ~live(enrollments)
     for link, resource, name in (("user_id", "users", "user"), ("class_id", "classes", "class")):
-        bad = frames[resource].loc[~kept(checks[resource], resource), "sourced_id"]
+        bad = frames[resource].loc[~kept(checks[resource], resource, rules), "sourced_id"]
         aside = set(bad.dropna()) | shared.unreadable.get(resource, set())
         own[f"{name}_unknown"] = _sure(shared.has(resource, enrollments[link])) | leaving
         own[f"waits_for_{name}"] = ~enrollments[link].isin(aside) | leaving
@@ -250,7 +259,7 @@ def _spans(frames: Frames) -> tuple[pd.Series, pd.Series]:
     return spans["first"].dt.strftime("%Y-%m-%d"), spans["last"].dt.strftime("%Y-%m-%d")
 
 
-def kept(checks: pd.DataFrame, resource: str) -> pd.Series:
+def kept(checks: pd.DataFrame, resource: str, rules: Mapping[str, Rule] = BY_ID) -> pd.Series:
     """Which records are not set aside: those that keep every rule of severity error."""
-    errors = [name for name in checks if BY_ID[f"{resource}.{name}"].severity == "error" and name != "id_twice"]
+    errors = [name for name in checks if rules[f"{resource}.{name}"].severity == "error" and name != "id_twice"]
     return checks[errors].all(axis="columns") if errors else pd.Series(True, index=checks.index)

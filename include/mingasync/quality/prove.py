@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from include.mingasync.errors import CriticalData
+from include.mingasync.expectations import Expectation
 from include.mingasync.oneroster.quirks import quirks_of
 from include.mingasync.quality.catalogue import BY_ID, Rule
 from include.mingasync.quality.checks import Frames, live, record_checks
+from include.mingasync.quality.own_rules import own_rules
 from include.mingasync.quality.suites import broken_rules
 from include.mingasync.quality.unproven import NONE_IS_RIGHT, Standing, Unproven, consequence, resting_kinds
 from include.mingasync.quality.wholes import whole_faults
@@ -64,17 +66,21 @@ def prove(
     known_until: dt.date | None = None,
     standing: Standing | None = None,
     another_district: OtherDistrict | None = None,
+    expectations: Sequence[Expectation] = (),
 ) -> Findings:
     """What great-expectations finds in a snapshot's collections (frames as in oneroster.records).
 
     ``previous_rows`` are the last complete sizes, ``known_until`` is the end of the latest session known by then;
-    ``standing`` says how far the pull can be relied on, ``another_district`` why it seems to be somebody else's.
+    ``standing`` says how far the pull can be relied on, ``another_district`` why it seems to be somebody else's;
+    ``expectations`` are the district's own rules.
     """
     frames = {name: typed(frame, name).reset_index(drop=True) for name, frame in frames.items()}
     standing = standing or Standing()
     unproven = standing.unproven
     bad = {} if unreadable is None else {name: set(own) for name, own in unreadable.groupby("resource")["sourced_id"]}
-    checks = record_checks(frames, night, bad, [name for name, why in unproven.items() if why.rests])
+    own = own_rules(frames, expectations, night)
+    rules = own.rules
+    checks = record_checks(frames, night, bad, [name for name, why in unproven.items() if why.rests], own)
     issues = [_not_shared(name, standing, frames, sis_name) for name, why in unproven.items() if why.is_told]
     if another_district:
         issues.append(
@@ -89,10 +95,11 @@ def prove(
     ):
         told = _issue(BY_ID[fault.rule], None, sis_name)
         issues.append(told | {"message": f"{told['message']} {fault.detail}".rstrip()})
+    issues.extend(_issue(rules[rule_id], None, sis_name) for rule_id in own.broken_wholes)
     aside: list[tuple[str, str | None, str]] = []
-    broken, data_docs = broken_rules(checks)
+    broken, data_docs = broken_rules(checks, rules)
     for rule_id in sorted(broken):
-        rule = BY_ID[rule_id]
+        rule = rules[rule_id]
         column = rule_id.split(".", 1)[1]
         ids = _ids(frames[rule.resource].loc[~checks[rule.resource][column], "sourced_id"])
         if column == "id_missing":

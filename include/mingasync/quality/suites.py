@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from include.mingasync.quality.catalogue import BY_ID
+from include.mingasync.quality.catalogue import BY_ID, Rule
 from include.mingasync.quality.data_docs import Checked, zipped
 
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
 
-def broken_rules(checks: Mapping[str, pd.DataFrame]) -> tuple[set[str], bytes]:
+def broken_rules(checks: Mapping[str, pd.DataFrame], rules: Mapping[str, Rule] = BY_ID) -> tuple[set[str], bytes]:
     """The ids of the rules that at least one record breaks, as great-expectations finds them, and its Data Docs as a zip.
 
     Only booleans and numbers reach great-expectations, so that no result and no page of it can hold a pupil's value.
@@ -37,7 +37,7 @@ def broken_rules(checks: Mapping[str, pd.DataFrame]) -> tuple[set[str], bytes]:
         for resource, frame in checks.items():
             if frame.empty:
                 continue
-            suite = context.suites.add(gx.ExpectationSuite(name=resource, expectations=_expectations(resource, frame)))
+            suite = context.suites.add(gx.ExpectationSuite(name=resource, expectations=_expectations(resource, frame, rules)))
             batch = source.add_dataframe_asset(resource).add_batch_definition_whole_dataframe("night")
             definition = context.validation_definitions.add(gx.ValidationDefinition(name=resource, data=batch, suite=suite))
             # A million records break rules in a handful of ways: whether one is broken shows in these as in all.
@@ -45,19 +45,19 @@ def broken_rules(checks: Mapping[str, pd.DataFrame]) -> tuple[set[str], bytes]:
             result = definition.run(batch_parameters=ways, result_format="BOOLEAN_ONLY")
             found = {_column(one) for one in result.results if not one.success}
             broken |= {f"{resource}.{name}" for name in found}
-            checked.append(_checked(resource, frame, found))
+            checked.append(_checked(resource, frame, found, rules))
         context.build_data_docs()
         return broken, zipped(Path(folder), checked)
 
 
-def _expectations(resource: str, frame: pd.DataFrame) -> list[Any]:
+def _expectations(resource: str, frame: pd.DataFrame, rules: Mapping[str, Rule]) -> list[Any]:
     """One per rule, described by how many records break it and what the rule says."""
     from great_expectations.expectations.core.expect_column_values_to_be_in_set import ExpectColumnValuesToBeInSet
     from great_expectations.expectations.metadata_types import FailureSeverity
 
     made = []
     for name in frame:
-        rule, breaking = BY_ID[f"{resource}.{name}"], _breaking(frame, name)
+        rule, breaking = rules[f"{resource}.{name}"], _breaking(frame, name)
         made.append(
             ExpectColumnValuesToBeInSet(
                 column=name,
@@ -69,8 +69,8 @@ def _expectations(resource: str, frame: pd.DataFrame) -> list[Any]:
     return made
 
 
-def _checked(resource: str, frame: pd.DataFrame, found: Collection[str]) -> Checked:
-    rules = [BY_ID[f"{resource}.{name}"] for name in frame if name in found]
+def _checked(resource: str, frame: pd.DataFrame, found: Collection[str], known: Mapping[str, Rule]) -> Checked:
+    rules = [known[f"{resource}.{name}"] for name in frame if name in found]
     broken = [(rule.id, rule.severity, _breaking(frame, rule.id.split(".", 1)[1]), rule.message) for rule in rules]
     return Checked(resource, len(frame), len(frame.columns), sorted(broken, key=lambda one: (one[1] == "warning", one[0])))
 

@@ -24,6 +24,9 @@ _VERDICTS = {
     "skipped": "Skipped",
     "running": "Still running",
 }
+_VERDICTS_OF_PREVIEWS = dict.fromkeys(("success", "completed_with_errors", "held"), "Preview, nothing applied") | {
+    "failed": "Preview failed"
+}
 _ROLES = {"student": "Students", "teacher": "Teachers", "staff": "Staff", "admin": "Admins"}
 _NOUNS = {
     "student": ("student", "students"), "teacher": ("teacher", "teachers"), "staff": ("staff member", "staff members"),
@@ -97,10 +100,8 @@ def verdict(night: Night) -> str:
     """The verdict in a few words; "All good" stands above nothing that somebody has to look at."""
     if night.undone_by:
         return "Undone"
-    if night.kind == "preview" and night.state in ("success", "completed_with_errors", "held"):
-        return "Preview, nothing applied"
-    if night.kind == "preview" and night.state == "failed":
-        return "Preview failed"
+    if night.kind == "preview" and night.state in _VERDICTS_OF_PREVIEWS:
+        return _VERDICTS_OF_PREVIEWS[night.state]
     if night.answer_until:
         return "Waiting for you"
     if night.state == "success" and night.causes:

@@ -104,6 +104,19 @@ def test_a_bad_file_is_an_import_error_and_every_other_district_still_runs(
     assert {"mingasync_ash", "mingasync_oak", "mingasync_elm", *_OWN} == set(dags.dags) and not dags.import_errors
 
 
+def test_a_suite_that_is_wrong_is_an_import_error_that_names_it(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = districts / "oak.expectations.json"
+    suite.write_text(
+        '{"expectations": [{"type": "expect_column_values_to_be_nul", "kwargs": {"column": "email"}}]}', encoding="utf-8"
+    )
+    dags = bag(districts, monkeypatch)
+    assert set(dags.dags) == {"mingasync_elm", *_OWN}
+    ((_, error),) = dags.import_errors.items()
+    assert "oak.expectations.json" in error and "expectations.0.type" in error and "expectations.0.meta' is missing" in error
+    suite.write_text('{"expectations": []}', encoding="utf-8")
+    assert "mingasync_oak" in bag(districts, monkeypatch).dags
+
+
 def test_a_task_start_parses_its_own_district_only(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "mingasync_oak")
     assert "mingasync_elm" not in bag(districts, monkeypatch).dags
