@@ -66,8 +66,14 @@ def test_who_breaks_a_rule_is_told_as_its_severity_says(
     assert bool(findings.critical) == (severity == "critical")
 
 
-def test_a_rule_may_be_about_those_of_a_role_only(tmp_path: Path) -> None:
-    role = {"row_condition": "role == 'teacher'", "condition_parser": "pandas"}
+@pytest.mark.parametrize(
+    "role",
+    [
+        {"row_condition": {"type": "comparison", "column": {"name": "role"}, "operator": "==", "parameter": "teacher"}},
+        {"row_condition": "role == 'teacher'", "condition_parser": "pandas"},
+    ],
+)
+def test_a_rule_may_be_about_those_of_a_role_only(role: dict[str, Any], tmp_path: Path) -> None:
     path = suite(tmp_path, rule("column_values_to_not_match_regex", column="identifier", regex="^x-", **role))
     assert list(proven(people(), path).set_aside["sourced_id"]) == ["t-odd"]
 
