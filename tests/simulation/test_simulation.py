@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 
 from stack.postgres import EmbeddedPostgres
-from tests.simulation import planting, writing
+from tests.simulation import planting, writing, year
 from tests.simulation.__main__ import a_place
 from tests.simulation.judging import INVARIANTS
 from tests.simulation.planted import FAULTS, Fault
@@ -57,6 +58,14 @@ def test_the_page_of_invariants_is_theirs() -> None:
     assert len({one.name for one in INVARIANTS}) == len(INVARIANTS) >= 20
     assert all(one.line for one in INVARIANTS)
     assert writing.PAGE.read_text(encoding="utf-8") == writing.page(), "run: python -m tests.simulation.writing"
+
+
+def test_the_first_days_of_the_school_year(place: psycopg.Connection[object], tmp_path: Path) -> None:
+    played_so_far = year.played(place, tmp_path / "year", year.FIRST + dt.timedelta(days=4))
+    assert not played_so_far.violations and not played_so_far.wrong() and not played_so_far.actions
+    assert sum(month.people["created"] for month in played_so_far.months.values()) >= 320
+    head = year.page(played_so_far).split("##")[0].split("| of ")[0].replace("through 5 nights", "through 365 nights")
+    assert year.PAGE.read_text(encoding="utf-8").startswith(head), "run: make year"
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
