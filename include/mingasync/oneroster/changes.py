@@ -2,7 +2,7 @@
 
 A server's word for it is not taken. The filter counts as honoured when no record older than asked comes back and a filter that
 fits everything finds something; else, and at least once a week, everything is read. What is not in such a night was
-simply not asked for, so it never proves that anybody is gone; only a record that says ``tobedeleted`` does.
+simply not asked for, so it never proves that anybody is gone; only a record does that says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from include.mingasync.errors import SnapshotUnusable, SourceRefused
 from include.mingasync.oneroster.access import Access
 from include.mingasync.oneroster.decode import without_parents
 from include.mingasync.oneroster.failures import AccessRefused, NotSharedError
-from include.mingasync.oneroster.merging import apply_changes, still_unreadable, without
+from include.mingasync.oneroster.merging import apply_changes, still_unreadable, with_roles_over
 from include.mingasync.oneroster.paging import Tally
 from include.mingasync.oneroster.records import COLUMNS
 from include.mingasync.oneroster.rest import RestSource
@@ -72,7 +72,7 @@ def changes_since(
     came = came.drop_columns(["modified"])
     kept = came if parents or collection != "users" else without_parents(came)
     only_parents_now = set(came.column("sourced_id").to_pylist()).difference(kept.column("sourced_id").to_pylist())
-    merged = apply_changes(without(base, only_parents_now), kept)
+    merged = apply_changes(with_roles_over(base, only_parents_now), kept)
     rows, digest = snapshot.write(collection, iter([merged]))
     proof = Proof(
         collection=collection,

@@ -42,6 +42,21 @@ def without(base: pa.Table, sourced_ids: Set[str]) -> pa.Table:
     return base.filter(pc.invert(pc.is_in(base.column("sourced_id"), pa.array(sorted(sourced_ids), pa.string()))))
 
 
+#: An end that lies before every night, also before one that is done once more later.
+_LONG_OVER = "1900-01-01"
+
+
+def with_roles_over(users: pa.Table, sourced_ids: Set[str]) -> pa.Table:
+    """The users, of whom these have no role any more: the SIS says that they are only parents, whose records are not kept."""
+    if not sourced_ids:
+        return users
+    rows = users.filter(pc.is_in(users.column("sourced_id"), pa.array(sorted(sourced_ids), pa.string()))).to_pylist()
+    for row in rows:
+        number = len(row["roles"] or ())
+        row |= {"role_begin_dates": [None] * number, "role_end_dates": [_LONG_OVER] * number}
+    return apply_changes(users, pa.Table.from_pylist(rows, schema=users.schema))
+
+
 def still_unreadable(base: Snapshot, collection: str, changes: pa.Table) -> list[tuple[str, str, str]]:
     """The records that could not be read when the base was made and did not come again: they are as unknown as they were."""
     came = set(changes.column("sourced_id").to_pylist())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psycopg
@@ -132,6 +133,14 @@ def test_the_weekly_night_reads_every_collection_in_full(ages: dict[str, dt.time
     assert states(pull(server, tmp_path, "three", second)) == _CHANGES
 
 
+def _still_students(server: Running, first: Snapshot) -> list[str]:
+    """Who is a student on the first night and unchanged on the second."""
+    before = first.frame("users")
+    students = set(before.loc[before["roles"].map(list).map(lambda own: own == ["student"]), "sourced_id"])
+    now = {user["sourcedId"] for user in server.sis.source(2, dt.datetime.now(dt.UTC)).users if user["status"] == "active"}
+    return sorted(students & now)
+
+
 def test_nobody_leaves_for_want_of_a_record_on_a_night_of_changes(server: Running, tmp_path: Path, database: str) -> None:
     toggles = {"roster": True, "auto_update": True, "archive": True}
     settings = Settings.model_validate(
@@ -159,11 +168,24 @@ def test_nobody_leaves_for_want_of_a_record_on_a_night_of_changes(server: Runnin
 
         first = pull(server, tmp_path, "one", None)
         night(first, "one")
+        source, (parent,) = server.sis.source, _still_students(server, first)[:1]
+
+        def with_a_parent(number: int, now: dt.datetime) -> Any:
+            """The district, in which one of the students is only a parent by now."""
+            rows = source(number, now)
+            one = next(user for user in rows.users if user["sourcedId"] == parent)
+            one["roles"] = [role | {"role": "parent"} for role in one["roles"]]
+            one["dateLastModified"] = f"{now:%Y-%m-%dT%H:%M:%S}.000Z"
+            return rows
+
+        server.sis.source = with_a_parent
         server.sis.show(2)
-        night(pull(server, tmp_path, "two", first), "two")
+        second = pull(server, tmp_path, "two", first)
+        assert states(second) == _CHANGES
+        night(second, "two")
         everything = pull(server, tmp_path, "all", None)
         users = everything.frame("users")
         deleted = set(users.loc[users["status"] == "tobedeleted", "sourced_id"])
-        assert archived() == deleted & set(first.frame("users")["sourced_id"]) and deleted
+        assert archived() == deleted & set(first.frame("users")["sourced_id"]) | {parent} and deleted
         night(everything, "all")
         assert archived() > deleted
