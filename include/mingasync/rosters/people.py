@@ -147,18 +147,36 @@ def _periods(users: pd.DataFrame, night: dt.date) -> list[Sequence[str]]:
     return made
 
 
+#: Roles whose org is the district, also where the SIS does not list it.
+_DISTRICT_WIDE = frozenset({"districtadministrator", "systemadministrator"})
+
+
 def _here_alone(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]) -> Sequence[Sequence[str]]:
-    """The periods of each user's roles, with ``elsewhere`` for a role at a school that the SIS lists and that is not rostered.
+    """The periods of each user's roles, with ``elsewhere`` for a role at a school that is not rostered.
 
     What somebody is at such a school gives them no right at those that are. The orgs above the schools are no other school.
+    A SIS may share the rostered schools alone: where it lists all of them, an org that it does not list is another school, for
+    who has a role at a rostered one. Where one of them is not listed, the unknown org may be that one.
     """
     periods: Sequence[Sequence[str]] = users["periods"].tolist()
     if not rostered:
         return periods
-    others = known_orgs(orgs)[0] - set(rostered)
+    wanted = set(rostered)
+    listed, above = known_orgs(orgs)
+    others, known = listed - wanted, {*listed, *above, *wanted}
+
+    def alone(roles: Sequence[str], at: Sequence[str], own: Sequence[str]) -> Sequence[str]:
+        folded_roles = [str(role).strip().lower() for role in roles]
+        named = list(zip_longest(folded_roles, at[: len(own)], own))
+        is_here = wanted <= listed and any(org in wanted and one == "now" and role in ROLE_OF for role, org, one in named)
+        return [
+            "elsewhere" if org in others or (is_here and org and org not in known and role not in _DISTRICT_WIDE) else one
+            for role, org, one in named
+        ]
+
     return [
-        ["elsewhere" if org in others else one for org, one in zip_longest(by_role[: len(own)], own)] if len(own) > 1 else own
-        for by_role, own in zip(_lists(users["role_org_ids"]), periods, strict=True)
+        alone(roles, by_role, own) if len(own) > 1 else own
+        for roles, by_role, own in zip(_lists(users["roles"]), _lists(users["role_org_ids"]), periods, strict=True)
     ]
 
 

@@ -97,3 +97,21 @@ def test_a_parent_with_a_role_that_nobody_knows_is_unknown_and_not_absent(tasks:
     sis.users[-1] |= roles(("parent", "secondary", "S1"))
     tasks.night(sis)
     assert ("x", "teacher", "archived", ["S1"]) in tasks.directory.rows(_PEOPLE)
+
+
+@pytest.mark.parametrize("lists_the_other", [True, False])
+def test_who_leads_a_school_that_the_sis_does_not_even_list_is_no_admin_here(directory: Directory, lists_the_other: bool) -> None:
+    """The SIS may share the rostered schools alone; where one of these is missing, the unknown org may be that one."""
+    directory.rostered = ("S1",)
+    orgs = [school("S1"), *([school("S2")] if lists_the_other else [])]
+    both = {"role_types": ["primary", "primary"], "role_org_ids": ["S1", "S2"]}
+    users = [
+        user("new", "teacher", ["S1", "S2"], roles=["teacher", "administrator"], **both),
+        user("whole", "teacher", ["S1", "S2"], roles=["teacher", "districtAdministrator"], **both),
+    ]
+    roles = "select sourced_id, role, school_ids from directory.people order by 1"
+    directory.night(Sis(users=users[:1], orgs=orgs))
+    assert directory.rows(roles) == [("new", "teacher", ["S1"])]
+    if not lists_the_other:
+        directory.night(Sis(users=users, orgs=orgs))
+        assert [row[:2] for row in directory.rows(roles)] == [("new", "teacher"), ("whole", "admin")]
