@@ -115,3 +115,16 @@ def test_who_leads_a_school_that_the_sis_does_not_even_list_is_no_admin_here(dir
     if not lists_the_other:
         directory.night(Sis(users=users, orgs=orgs))
         assert [row[:2] for row in directory.rows(roles)] == [("new", "teacher"), ("whole", "admin")]
+
+
+def test_a_role_at_an_org_that_nobody_knows_gives_no_right_at_the_school_that_somebody_keeps(directory: Directory) -> None:
+    directory.settings, directory.rostered = everything_on(auto_lists={"role": True}), ("S1",)
+    sis = Sis(orgs=[school("S1"), school("S2")], users=[user("t", "teacher"), user("other", "teacher")])
+    directory.night(sis)
+    sis.users[0] |= roles(("teacher", "primary", "S2"), ("administrator", "primary", "nowhere"))
+    directory.night(sis)
+    assert ("t", "teacher", "active", ["S1"]) in directory.rows(_PEOPLE)
+    # Once the SIS says where, it counts again.
+    sis.users[0] |= roles(("administrator", "primary", "S1"))
+    directory.night(sis)
+    assert ("t", "admin", "active", ["S1"]) in directory.rows(_PEOPLE)
