@@ -143,6 +143,9 @@ def _retype(
     if person is None:
         return None
     connection.execute("update directory.people set preferred_given_name = 'Typed' where person_id = %s", (person,))
+    # A pin keeps what is typed from the SIS, not from another hand.
+    if (person, "preferred_given_name") in hands.pinned:
+        hands.pinned[person, "preferred_given_name"] = "Typed"
     return f"the preferred name of person {person} is typed over"
 
 
@@ -181,6 +184,8 @@ def _visible(
     if group is None:
         return None
     wanted = ("public", "private")[c % 2]
+    if state.lists[group]["visibility"] == wanted and group not in hands.visible:
+        return None  # the page offers it for no list that is so already
     _call(connection, "select directory.set_list_visibility(array[%s]::bigint[], %s)", group, wanted)
     hands.visible[group] = wanted
     return f"list {group} is made {wanted}"
