@@ -159,7 +159,9 @@ def test_a_run_shows_issues_by_cause_with_their_cure_and_some_records(console: C
     assert "Error The user's role is none that OneRoster knows. Cure: Correct the role in PowerSchool." in words(page)
     assert "30 records in users · users.role_unknown SourcedIds, the first 20" in words(page)
     assert len(re.findall(r"user-\d\d", page)) == RECORDS_PER_ISSUE
-    assert "1 record in orgs" in words(page)
+    # What is said of a collection as a whole is no record of it.
+    assert "The SIS sent no orgs. Cure: Correct the role in PowerSchool. orgs · orgs.none" in words(page)
+    assert "record in orgs" not in words(page) and "1 record in users · users.email_malformed" in words(page)
 
 
 def test_a_run_shows_its_changes_as_numbers_and_never_a_name(console: Console) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import io
 import json
 import logging
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +126,26 @@ def test_a_rule_about_a_whole_collection_is_told_once_and_sets_nothing_aside(tmp
 
 
 def test_data_docs_tell_of_the_rule_and_hold_no_value(tmp_path: Path) -> None:
-    import io
-    import zipfile
-
     path = suite(tmp_path, rule("column_values_to_not_match_regex", column="identifier", regex="^x-"))
     with zipfile.ZipFile(io.BytesIO(proven(people(), path).data_docs)) as pages:
         text = "".join(pages.read(name).decode(errors="replace") for name in pages.namelist())
     assert "users.own_identifier_not_match_regex" in text
     assert "x-odd" not in text and "x-teacher" not in text
+
+
+def test_the_index_of_the_data_docs_tells_what_a_collection_as_a_whole_breaks(tmp_path: Path) -> None:
+    """A critical rule that stops the night stands there, also where the collection has no record."""
+    few = {"resource": "classes", "severity": "critical", "message": "Fewer than 99 classes came."}
+    path = suite(tmp_path, rule("table_row_count_to_be_between", few, min_value=99))
+    for rows, told in (
+        (clean(), "classes.own_table_row_count_to_be_between : Fewer than 99 classes came."),
+        (clean() | {"users": []}, "users 0 0 As a whole , critical users.none : The SIS sent no users."),
+    ):
+        with zipfile.ZipFile(io.BytesIO(proven(rows, path).data_docs)) as pages:
+            index = pages.read("index.html").decode()
+            links = re.findall(r'href="([^"]+)', index)
+            assert set(links) <= set(pages.namelist())
+        assert told in " ".join(html.unescape(re.sub(r"<[^>]+>", " ", index)).split())
 
 
 @pytest.mark.parametrize(
