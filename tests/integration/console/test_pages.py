@@ -78,6 +78,13 @@ def test_a_preview_or_an_undo_is_no_good_night(console: Console) -> None:
     assert "Failed" in row and row.endswith("never ! Late")
 
 
+@pytest.mark.parametrize(("kind", "shown"), [("undo", False), ("nightly", True)])
+def test_an_undo_reads_no_settings_and_its_page_tells_of_none(console: Console, kind: str, shown: bool) -> None:
+    run_id = console.run(kind=kind)
+    page = words(console.page(f"/districts/oak/runs/{quote(run_id, safe='')}"))
+    assert ("before it read its settings" in page, "What it read" in page) == (shown, shown)
+
+
 def test_a_run_that_was_undone_says_so_everywhere_and_is_no_good_night(console: Console) -> None:
     console.run(days_ago=2)
     counts = empty_counts()
