@@ -202,6 +202,12 @@ def _district_of(path: Path) -> District:
         ) from error
     if not isinstance(content, dict):
         raise DistrictFileError(f"{path.name}: the file holds no keys. Write at least name, timezone, sis, contact.")
+    odd = [key for key in content if not isinstance(key, str)]
+    if odd:
+        # YAML reads on, off, yes and no as true and false.
+        raise DistrictFileError(
+            f"{path.name}: a key at the top is no text: {odd[0]!r} (on, off, yes, no, numbers and dates are none). Remove it."
+        )
     if "slug" in content:
         raise DistrictFileError(f"{path.name}: key 'slug' is unknown; the file's name is the slug. Remove the key.")
     try:

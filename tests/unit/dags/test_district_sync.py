@@ -129,6 +129,7 @@ def test_whatever_a_file_holds_every_other_district_is_read(line: str, districts
     good, bad = read_districts(districts)
     assert [district.slug for district in good] == ["elm", "oak"]
     assert [file.slug for file in bad] == ["ash"] and str(bad[0].error).startswith("ash.yaml: ")
+    assert ("a key at the top is no text" in str(bad[0].error)) == (line in {"1: x", "on: true", "~: x"})
 
 
 @pytest.mark.parametrize("columns", ["5", "{}", "true"])
