@@ -7,6 +7,9 @@ before their first sync, paused by `quiet`, or with `automatic_rostering` off.
 
 The day before a quiet range begins and the day before it ends, the district's contact is told.
 
+A district whose file (or suite of expectations) cannot be used has no DAG and so no nights: `MINGASYNC_SUPPORT_EMAIL` is told
+what to correct, once a day.
+
 When this fails, the mail server or the directory's database cannot be reached; the next hour tries
 again, and of the latter `MINGASYNC_SUPPORT_EMAIL` is told once a day. It changes no person and no list.
 """

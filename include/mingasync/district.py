@@ -168,8 +168,20 @@ def district_files(folder: Path | None = None) -> Iterator[Path]:
 def read_district(path: Path) -> District:
     """The district that a file describes.
 
-    Raises DistrictFileError naming file, key and cure when the file cannot be read or is not right.
+    Raises DistrictFileError naming file, key and cure when the file cannot be read or is not right; nothing else, whatever the
+    file holds: one file must not keep the other districts from being read.
     """
+    try:
+        return _district_of(path)
+    except DistrictFileError:
+        raise
+    except Exception as error:
+        raise DistrictFileError(
+            f"{path.name}: the file cannot be read ({type(error).__name__}). Correct it there, or its suite of expectations."
+        ) from error
+
+
+def _district_of(path: Path) -> District:
     slug = path.stem
     if not SLUG.fullmatch(slug) or slug in RESERVED:
         raise DistrictFileError(
@@ -181,18 +193,25 @@ def read_district(path: Path) -> District:
         raise DistrictFileError(f"{path.name}: the district '{slug}' is described twice, also in {', '.join(twins)}. Delete one.")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # A date that is none, such as 2026-11-31, is a ValueError without a line.
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""
         raise DistrictFileError(
-            f"{path.name}: the file cannot be read as YAML{line}. Correct it there; it must be UTF-8 text."
+            f"{path.name}: the file cannot be read as YAML{line}. Correct it there; it must be UTF-8 text with real dates."
         ) from error
     if not isinstance(content, dict):
         raise DistrictFileError(f"{path.name}: the file holds no keys. Write at least name, timezone, sis, contact.")
+    odd = [key for key in content if not isinstance(key, str)]
+    if odd:
+        # YAML reads on, off, yes and no as true and false.
+        raise DistrictFileError(
+            f"{path.name}: a key at the top is no text: {odd[0]!r} (on, off, yes, no, numbers and dates are none). Remove it."
+        )
     if "slug" in content:
         raise DistrictFileError(f"{path.name}: key 'slug' is unknown; the file's name is the slug. Remove the key.")
     try:
-        district = District(slug=slug, **content)
+        district = District.model_validate({"slug": slug, **content})
     except ValidationError as error:
         raise DistrictFileError(f"{path.name}: {cure_of(error, District)}") from error
     # A suite that is wrong would stop the night at its proof: it is told as soon as Airflow reads the DAGs.

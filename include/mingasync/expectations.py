@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from include.mingasync.errors import DistrictFileError, cure_of
 
@@ -22,6 +22,8 @@ OWN = "own_"
 EXTRA = {"users": ("role",)}
 #: These ask a database, or compare distributions of numbers; what is proven is a file of texts.
 _OF_OTHERS = re.compile(r"_(query|other_table|kl_divergence|ks_test|chisquare_test|cramers_phi|outliers)_?")
+
+_ONE_COLUMN = ("column", "column_A", "column_B")
 
 
 class _Frozen(BaseModel):
@@ -47,18 +49,8 @@ class Expectation(_Frozen):
     """One rule, as great-expectations keeps it."""
 
     type: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default={}, validation_alias=AliasChoices("kwargs"))
     meta: Meaning
-
-    @model_validator(mode="before")
-    @classmethod
-    def _kwargs_are_arguments(cls, content: Any) -> Any:
-        # As a field this name would be taken for the model's own **kwargs.
-        return (
-            {"arguments" if key == "kwargs" else key: value for key, value in content.items()}
-            if isinstance(content, Mapping)
-            else content
-        )
 
     @field_validator("type")
     @classmethod
@@ -69,6 +61,11 @@ class Expectation(_Frozen):
 
     @model_validator(mode="after")
     def _columns_are_there(self) -> Expectation:
+        for key, value in self.arguments.items():
+            if key in _ONE_COLUMN and not isinstance(value, str):
+                raise ValueError(f"'{key}' in kwargs is no text; write the name of one column")
+            if key == "column_list" and not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+                raise ValueError("'column_list' in kwargs is no list of texts; write the names of columns, such as [\"email\"]")
         known = columns_of(self.meta.resource)
         missing = [one for one in self.columns if one not in known]
         if missing:
@@ -78,7 +75,7 @@ class Expectation(_Frozen):
     @property
     def columns(self) -> list[str]:
         """The columns that it is about."""
-        named = [self.arguments[key] for key in ("column", "column_A", "column_B") if isinstance(self.arguments.get(key), str)]
+        named = [self.arguments[key] for key in _ONE_COLUMN if key in self.arguments]
         return [*named, *(self.arguments.get("column_list") or ())]
 
     @property
@@ -120,8 +117,8 @@ def read_expectations(path: Path) -> tuple[Expectation, ...]:
     if not path.exists():
         return ()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         where = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise DistrictFileError(
             f"{path.name}: the file cannot be read as JSON{where}. Correct it there; it must be UTF-8 text."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from include.mingasync.airflow_glue import context
 from include.mingasync.airflow_glue.plain_words import in_plain_words
-from include.mingasync.district import District, read_districts
+from include.mingasync.district import BadDistrictFile, District, read_districts
 from include.mingasync.errors import MailRefused, MingaSyncError, SettingsError
 from include.mingasync.run import Run
 
@@ -31,6 +32,7 @@ def watch() -> dict[str, int]:
     districts, unusable = read_districts()
     if unusable:
         log.warning("%s district files cannot be used and are not watched; see Import Errors", len(unusable))
+        _tell_unusable(unusable, now)
     with in_plain_words():
         try:
             with context.directory() as connection:
@@ -66,23 +68,36 @@ def _look(connection: psycopg.Connection[Any], districts: list[District], now: d
     return len(late), post
 
 
+def _tell_unusable(unusable: Sequence[BadDistrictFile], now: dt.datetime) -> None:
+    """Mail those who run the product, no more than once a day, that a district has no nights until its file is corrected."""
+    from include.mingasync.results.notices import unusable_mail
+
+    _tell_support(unusable_mail([str(file.error) for file in unusable]), "unusable", now)
+
+
 def _tell_blind(error: Exception, now: dt.datetime) -> None:
     """Mail those who run the product, no more than once a day, that no district can be watched."""
-    from include.mingasync.airflow_glue.mail import send_mail
     from include.mingasync.results.notices import blind_mail
-    from include.mingasync.results.told import note_told, told_at
 
-    to, last = context.support_address(), told_at(context.snapshots_root(), "watchdog")
-    if to is None or (last and now - last < dt.timedelta(days=1)):
-        return
     # Only our own words: those of a database may quote a person.
     why = str(error) if isinstance(error, MingaSyncError) else f"The database did not answer ({type(error).__name__})."
+    _tell_support(blind_mail(why), "watchdog", now)
+
+
+def _tell_support(mail: Mail, what: str, now: dt.datetime) -> None:
+    """Mail the support address unless it was told of this within a day; the directory is not needed for it."""
+    from include.mingasync.airflow_glue.mail import send_mail
+    from include.mingasync.results.told import note_told, told_at
+
+    to, last = context.support_address(), told_at(context.snapshots_root(), what)
+    if to is None or (last and now - last < dt.timedelta(days=1)):
+        return
     try:
-        send_mail(blind_mail(why), [to], kept="Nobody was told that no district can be watched.")
+        send_mail(mail, [to], kept=f"Nobody was told: {mail.subject.removeprefix('MingaSync: ')}.")
     except MailRefused as refusal:
         log.error("%s", refusal)
     else:
-        note_told(context.snapshots_root(), "watchdog", now)
+        note_told(context.snapshots_root(), what, now)
 
 
 def _settings(district: District) -> Settings | None:

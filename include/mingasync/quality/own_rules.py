@@ -72,8 +72,13 @@ def _looked_at(frame: pd.DataFrame, resource: str, night: dt.date) -> pd.DataFra
     return pd.DataFrame(texts, index=frame.index).assign(**{_ROW: frame.index})[here]
 
 
-def _unexpected(frame: pd.DataFrame, own: Sequence[Expectation]) -> Iterator[list[int] | None]:
+def _unexpected(frame: pd.DataFrame, own: Sequence[Expectation]) -> list[list[int] | None]:
     """For each expectation the places of the records that break it, none where it is met; None where the whole breaks it."""
+    with _silence():
+        return list(_broken_places(frame, own))
+
+
+def _broken_places(frame: pd.DataFrame, own: Sequence[Expectation]) -> Iterator[list[int] | None]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -86,8 +91,7 @@ def _unexpected(frame: pd.DataFrame, own: Sequence[Expectation]) -> Iterator[lis
         suite = context.suites.add(gx.ExpectationSuite(name=one.rule_id, expectations=[_made(one)]))
         definition = context.validation_definitions.add(gx.ValidationDefinition(name=one.rule_id, data=batch, suite=suite))
         try:
-            with _silence():
-                (result,) = definition.run(batch_parameters={"dataframe": frame}, result_format=asked).results
+            (result,) = definition.run(batch_parameters={"dataframe": frame}, result_format=asked).results
         except Exception as error:
             # Its words may quote a value.
             raise _refused(one, type(error).__name__) from None
@@ -118,7 +122,7 @@ def _refused(one: Expectation, why: str) -> DistrictFileError:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Without the words of great-expectations, which quote values where an expectation does not fit a column."""
+    """Without the words of great-expectations: 200 lines when it is imported, and values where an expectation does not fit."""
     words = logging.getLogger("great_expectations")
     level = words.level
     words.setLevel(logging.CRITICAL)

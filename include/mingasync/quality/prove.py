@@ -97,7 +97,7 @@ def prove(
         issues.append(told | {"message": f"{told['message']} {fault.detail}".rstrip()})
     issues.extend(_issue(rules[rule_id], None, sis_name) for rule_id in own.broken_wholes)
     aside: list[tuple[str, str | None, str]] = []
-    broken, data_docs = broken_rules(checks, rules)
+    broken, data_docs = broken_rules(checks, rules, {str(one["rule"]) for one in issues})
     for rule_id in sorted(broken):
         rule = rules[rule_id]
         column = rule_id.split(".", 1)[1]

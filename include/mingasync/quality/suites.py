@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,15 @@ from include.mingasync.quality.data_docs import Checked, zipped
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
+_Broken = tuple[str, str, int | None, str]
 
-def broken_rules(checks: Mapping[str, pd.DataFrame], rules: Mapping[str, Rule] = BY_ID) -> tuple[set[str], bytes]:
+
+def broken_rules(
+    checks: Mapping[str, pd.DataFrame], rules: Mapping[str, Rule] = BY_ID, wholes: Collection[str] = ()
+) -> tuple[set[str], bytes]:
     """The ids of the rules that at least one record breaks, as great-expectations finds them, and its Data Docs as a zip.
+
+    ``wholes``: the ids of the broken rules that are about a collection as a whole; the index tells of them too.
 
     Only booleans and numbers reach great-expectations, so that no result and no page of it can hold a pupil's value.
     """
@@ -36,6 +42,8 @@ def broken_rules(checks: Mapping[str, pd.DataFrame], rules: Mapping[str, Rule] =
         _add_site(context, folder)
         for resource, frame in checks.items():
             if frame.empty:
+                if told := _wholes(resource, rules, wholes):
+                    checked.append(Checked(resource, 0, 0, told))
                 continue
             suite = context.suites.add(gx.ExpectationSuite(name=resource, expectations=_expectations(resource, frame, rules)))
             batch = source.add_dataframe_asset(resource).add_batch_definition_whole_dataframe("night")
@@ -45,7 +53,7 @@ def broken_rules(checks: Mapping[str, pd.DataFrame], rules: Mapping[str, Rule] =
             result = definition.run(batch_parameters=ways, result_format="BOOLEAN_ONLY")
             found = {_column(one) for one in result.results if not one.success}
             broken |= {f"{resource}.{name}" for name in found}
-            checked.append(_checked(resource, frame, found, rules))
+            checked.append(_checked(resource, frame, found, rules, _wholes(resource, rules, wholes)))
         context.build_data_docs()
         return broken, zipped(Path(folder), checked)
 
@@ -69,10 +77,19 @@ def _expectations(resource: str, frame: pd.DataFrame, rules: Mapping[str, Rule])
     return made
 
 
-def _checked(resource: str, frame: pd.DataFrame, found: Collection[str], known: Mapping[str, Rule]) -> Checked:
+def _checked(
+    resource: str, frame: pd.DataFrame, found: Collection[str], known: Mapping[str, Rule], wholes: Sequence[_Broken]
+) -> Checked:
     rules = [known[f"{resource}.{name}"] for name in frame if name in found]
     broken = [(rule.id, rule.severity, _breaking(frame, rule.id.split(".", 1)[1]), rule.message) for rule in rules]
-    return Checked(resource, len(frame), len(frame.columns), sorted(broken, key=lambda one: (one[1] == "warning", one[0])))
+    in_order = sorted(broken, key=lambda one: (one[1] == "warning", one[0]))
+    return Checked(resource, len(frame), len(frame.columns), [*wholes, *in_order])
+
+
+def _wholes(resource: str, rules: Mapping[str, Rule], broken: Collection[str]) -> list[_Broken]:
+    """What the index tells of a collection as a whole."""
+    own = [rules[one] for one in sorted(broken) if rules[one].resource == resource]
+    return [(rule.id, rule.severity, None, rule.message) for rule in own]
 
 
 def _breaking(frame: pd.DataFrame, rule: str) -> int:

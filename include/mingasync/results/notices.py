@@ -51,6 +51,20 @@ def blind_mail(why: str) -> Mail:
     return _mail("the watchdog cannot see the directory", [(why, None)], [cure, safe])
 
 
+def unusable_mail(why: Sequence[str]) -> Mail:
+    """The notice that files of districts cannot be used; ``why`` has a sentence for each."""
+    number = f"{len(why)} district file{'s' * (len(why) != 1)}"
+    cure = (
+        "What to do: correct what each line names. The district's DAG is there again as soon as Airflow has read the file; "
+        "then replay the night that was missed. The watchdog looks again every hour, and tells of this once a day."
+    )
+    safe = (
+        "Until then these districts have no nights: nobody new gets access, and nobody who left loses it. "
+        "Every other district runs."
+    )
+    return _mail(f"{number} cannot be used", [(one, None) for one in why], [cure, safe])
+
+
 def secret_mail(district: District, ends: dt.date, today: dt.date) -> Mail:
     """The notice that the secret of a district's SIS ends."""
     left = (ends - today).days

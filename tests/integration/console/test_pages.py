@@ -78,6 +78,13 @@ def test_a_preview_or_an_undo_is_no_good_night(console: Console) -> None:
     assert "Failed" in row and row.endswith("never ! Late")
 
 
+@pytest.mark.parametrize(("kind", "shown"), [("undo", False), ("nightly", True)])
+def test_an_undo_reads_no_settings_and_its_page_tells_of_none(console: Console, kind: str, shown: bool) -> None:
+    run_id = console.run(kind=kind)
+    page = words(console.page(f"/districts/oak/runs/{quote(run_id, safe='')}"))
+    assert ("before it read its settings" in page, "What it read" in page) == (shown, shown)
+
+
 def test_a_run_that_was_undone_says_so_everywhere_and_is_no_good_night(console: Console) -> None:
     console.run(days_ago=2)
     counts = empty_counts()
@@ -159,7 +166,9 @@ def test_a_run_shows_issues_by_cause_with_their_cure_and_some_records(console: C
     assert "Error The user's role is none that OneRoster knows. Cure: Correct the role in PowerSchool." in words(page)
     assert "30 records in users · users.role_unknown SourcedIds, the first 20" in words(page)
     assert len(re.findall(r"user-\d\d", page)) == RECORDS_PER_ISSUE
-    assert "1 record in orgs" in words(page)
+    # What is said of a collection as a whole is no record of it.
+    assert "The SIS sent no orgs. Cure: Correct the role in PowerSchool. orgs · orgs.none" in words(page)
+    assert "record in orgs" not in words(page) and "1 record in users · users.email_malformed" in words(page)
 
 
 def test_a_run_shows_its_changes_as_numbers_and_never_a_name(console: Console) -> None:

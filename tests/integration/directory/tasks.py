@@ -213,7 +213,7 @@ class Tasks:
         self.patch.setattr(proving, "broken_rules", _broken_rules)
 
 
-def _broken_rules(checks: Mapping[str, pd.DataFrame], _: object = None) -> tuple[set[str], bytes]:
+def _broken_rules(checks: Mapping[str, pd.DataFrame], *_: object) -> tuple[set[str], bytes]:
     return {f"{resource}.{name}" for resource, frame in checks.items() for name in frame if not frame[name].all()}, b""
 
 

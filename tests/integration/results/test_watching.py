@@ -156,6 +156,24 @@ def test_a_directory_that_is_away_is_told_to_support_once_a_day(
         assert len(list(sent)) == mails
 
 
+def test_a_district_whose_file_cannot_be_used_is_told_to_support_once_a_day(
+    sent: Mails, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It has no DAG, hence no nights that could fail; the others are watched as always."""
+    monkeypatch.setenv("MINGASYNC_SNAPSHOTS", (tmp_path / "snapshots").as_uri())
+    (tmp_path / "oak.expectations.json").write_text('{"expectations": [{"type": "expect_nothing"}]}', encoding="utf-8")
+    (tmp_path / "elm.yaml").write_text(OAK.replace("Oak", "Elm") + "colour: red\n", encoding="utf-8")
+    with sent.refused():
+        watching.watch()
+    for _ in range(3):
+        watching.watch()
+    assert list(sent) == [("MingaSync: 2 district files cannot be used", ["help@example.org"])]
+    (mail,) = sent.about("cannot be used")
+    told = " ".join(mail.get_body(("plain",)).get_content().split())
+    assert "oak.expectations.json: key 'expectations.0.type'" in told and "elm.yaml: key 'colour' is unknown" in told
+    assert "no nights" in told
+
+
 def test_a_mail_that_was_refused_is_tried_again(sent: Mails) -> None:
     with sent.refused(), pytest.raises(MailRefused, match="2 mails were not taken"):
         watching.watch()

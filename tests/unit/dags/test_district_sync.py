@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from include.mingasync.district import read_districts
+
 ROOT = Path(__file__).parents[3]
 DISTRICT = """
 name: {name}
@@ -115,6 +117,31 @@ def test_a_suite_that_is_wrong_is_an_import_error_that_names_it(districts: Path,
     assert "oak.expectations.json" in error and "expectations.0.type" in error and "expectations.0.meta' is missing" in error
     suite.write_text('{"expectations": []}', encoding="utf-8")
     assert "mingasync_oak" in bag(districts, monkeypatch).dags
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["1: x", "on: true", "~: x", "since: 2026-11-31", f"days: {'9' * 5000}", "deep: " + "[" * 3000],
+    ids=lambda line: line[:12],
+)
+def test_whatever_a_file_holds_every_other_district_is_read(line: str, districts: Path) -> None:
+    (districts / "ash.yaml").write_text(DISTRICT.format(name="Ash", zone="UTC") + line + "\n", encoding="utf-8")
+    good, bad = read_districts(districts)
+    assert [district.slug for district in good] == ["elm", "oak"]
+    assert [file.slug for file in bad] == ["ash"] and str(bad[0].error).startswith("ash.yaml: ")
+    assert ("a key at the top is no text" in str(bad[0].error)) == (line in {"1: x", "on: true", "~: x"})
+
+
+@pytest.mark.parametrize("columns", ["5", "{}", "true"])
+def test_whatever_a_suite_holds_every_other_district_is_read(columns: str, districts: Path) -> None:
+    (districts / "oak.expectations.json").write_text(
+        '{"expectations": [{"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ' + columns + '}, "meta": '
+        '{"resource": "users", "severity": "error", "message": "Not so.", "cure": "Mend it."}}]}',
+        encoding="utf-8",
+    )
+    good, bad = read_districts(districts)
+    assert [district.slug for district in good] == ["elm"]
+    assert "oak.expectations.json: key 'expectations.0'" in str(bad[0].error)
 
 
 def test_a_task_start_parses_its_own_district_only(districts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import io
 import json
 import logging
+import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -120,14 +126,26 @@ def test_a_rule_about_a_whole_collection_is_told_once_and_sets_nothing_aside(tmp
 
 
 def test_data_docs_tell_of_the_rule_and_hold_no_value(tmp_path: Path) -> None:
-    import io
-    import zipfile
-
     path = suite(tmp_path, rule("column_values_to_not_match_regex", column="identifier", regex="^x-"))
     with zipfile.ZipFile(io.BytesIO(proven(people(), path).data_docs)) as pages:
         text = "".join(pages.read(name).decode(errors="replace") for name in pages.namelist())
     assert "users.own_identifier_not_match_regex" in text
     assert "x-odd" not in text and "x-teacher" not in text
+
+
+def test_the_index_of_the_data_docs_tells_what_a_collection_as_a_whole_breaks(tmp_path: Path) -> None:
+    """A critical rule that stops the night stands there, also where the collection has no record."""
+    few = {"resource": "classes", "severity": "critical", "message": "Fewer than 99 classes came."}
+    path = suite(tmp_path, rule("table_row_count_to_be_between", few, min_value=99))
+    for rows, told in (
+        (clean(), "classes.own_table_row_count_to_be_between : Fewer than 99 classes came."),
+        (clean() | {"users": []}, "users 0 0 As a whole , critical users.none : The SIS sent no users."),
+    ):
+        with zipfile.ZipFile(io.BytesIO(proven(rows, path).data_docs)) as pages:
+            index = pages.read("index.html").decode()
+            links = re.findall(r'href="([^"]+)', index)
+            assert set(links) <= set(pages.namelist())
+        assert told in " ".join(html.unescape(re.sub(r"<[^>]+>", " ", index)).split())
 
 
 @pytest.mark.parametrize(
@@ -205,3 +223,38 @@ def test_the_suite_of_the_page_is_right_and_finds_what_it_says(tmp_path: Path) -
     findings = proven(rows, path)
     assert list(findings.set_aside["sourced_id"]) == ["odd"]
     assert set(findings.issues["rule"]) == {"users.own_student_number", "classes.own_table_row_count_to_be_between"}
+
+
+def test_great_expectations_is_silent_also_when_it_is_imported_for_a_districts_own_rules(tmp_path: Path) -> None:
+    path = suite(tmp_path, rule("column_values_to_match_regex", column="identifier", regex="^x", mostly=0.1))
+    program = (
+        "import logging, sys, pathlib\n"
+        "logging.basicConfig(level=logging.INFO, stream=sys.stdout)\n"
+        "from tests.unit.quality.test_own_rules import people, proven\n"
+        "proven(people(), pathlib.Path(sys.argv[1]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], cwd=_PAGE.parents[1], capture_output=True, text=True, check=True
+    )
+    assert "Skipping registering" not in done.stdout and "Loading" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("expectation", "words"),
+    [
+        (rule("compound_columns_to_be_unique", column_list=5), "'column_list' in kwargs is no list of texts"),
+        (rule("compound_columns_to_be_unique", column_list="email"), "'column_list' in kwargs is no list of texts"),
+        (rule("column_values_to_not_be_null", column=3), "'column' in kwargs is no text"),
+        (rule("column_values_to_not_be_null") | {"kwargs": ["email"]}, "key 'expectations.0.kwargs'"),
+    ],
+)
+def test_what_kwargs_cannot_be_is_named_as_the_file_calls_it(expectation: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(DistrictFileError) as refused:
+        read_expectations(suite(tmp_path, expectation))
+    assert words in str(refused.value)
+
+
+def test_a_suite_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "oak.expectations.json"
+    path.write_text('\ufeff{"expectations": []}', encoding="utf-8")
+    assert read_expectations(path) == ()

@@ -29,7 +29,8 @@ class Checked:
     collection: str
     records: int
     rules: int
-    broken: Sequence[tuple[str, str, int, str]]  # rule, severity, records, what the rule says
+    #: rule, severity, records (none where the rule is about the collection as a whole), what the rule says
+    broken: Sequence[tuple[str, str, int | None, str]]
 
 
 def zipped(folder: Path, checked: Sequence[Checked]) -> bytes:
