@@ -146,6 +146,11 @@ def test_an_org_that_nobody_lists_makes_no_teacher_an_admin(directory: Directory
             ("boss", "admin", "active"), ("new", "teacher", "active"), ("other", "teacher", "active"),
             ("whole", "admin", "active"), ("x", "teacher", "active"),
         ]  # fmt: skip
+    # Who was away comes back with the role that is certain.
+    sis = [school("S1"), *([school("S2")] if only else [])]
+    directory.night(Sis(users=[one for one in users if one["sourced_id"] != "boss"], orgs=sis))
+    directory.night(Sis(users=users, orgs=[school("S1")]))
+    assert ("boss", "teacher", "active") in [row[:3] for row in directory.rows(_PEOPLE)]
     # Once the org is listed as a rostered school, its role counts.
     at_s2 = roles(("teacher", "primary", "S1"), ("administrator", "primary", "S2"))
     directory.night(Sis(users=[user("x") | at_s2], orgs=[school("S1"), school("S2")]))
