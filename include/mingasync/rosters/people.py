@@ -99,10 +99,15 @@ def people_from(
     users = users[~only_parents].reset_index(drop=True)
     schools, unsure = _schools(users, orgs, rostered)
     periods_here, open_roles = _here_alone(users, orgs, rostered)
-    roles, unlimited = roles_here(users.assign(periods=periods_here), night), roles_here(users, night)
+    roles = roles_here(users.assign(periods=periods_here), night)
+    unsure_role = np.array(open_roles, dtype=bool)
+    unsure_role[unsure_role] = [
+        role != other
+        for role, other in zip(np.array(roles, dtype=object)[unsure_role], roles_here(users[unsure_role], night), strict=True)
+    ]
     users = users.assign(
         role=roles,
-        unsure_role=[open_ and role != other for open_, role, other in zip(open_roles, roles, unlimited, strict=True)],
+        unsure_role=unsure_role,
         counts=no_role_counts(users, night),
         school_ids=schools,
         unsure_org_ids=unsure,
