@@ -45,6 +45,7 @@ DERIVED: dict[str, pa.Schema] = {
         school_ids=_TEXTS,
         unsure_org_ids=_TEXTS,
         maybe_outside=pa.bool_(),
+        unsure_role=pa.bool_(),
         digest=pa.int64(),
         digest_with_parent=pa.int64(),
     ),

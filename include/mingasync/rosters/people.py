@@ -50,6 +50,7 @@ COLUMNS = (
     "school_ids",
     "unsure_org_ids",
     "maybe_outside",
+    "unsure_role",
     "parent_name",
     "parent_email",
     "parent_phone",
@@ -58,7 +59,7 @@ COLUMNS = (
 )
 _PARENT = ("parent_name", "parent_email", "parent_phone")
 #: What the record does not say is no part of what it says: these make no digest.
-_NOT_SAID = ("n", "unsure_org_ids", "maybe_outside")
+_NOT_SAID = ("n", "unsure_org_ids", "maybe_outside", "unsure_role")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class People:
     without and with the parent contact). ``school_ids`` are those that are certain; ``unsure_org_ids`` the orgs that a record
     names and the SIS does not list, a blank one where a record names none at all: of those nothing is known, so that whoever is
     here keeps the schools they have. ``maybe_outside``: so little is known that they may be at no rostered school.
+    ``unsure_role``: another role, at an org that the SIS does not list, would be theirs if that were a rostered school.
     ``gone``: sourced_id and reason, one of ``tobedeleted``, ``inactive``, ``disabled``, ``role_ended``, ``left_school``.
     ``waiting``: who is neither here nor gone: sourced_id, reason, role, school_id (of several the first); the reason is
     ``role_not_begun``, or ``role_unknown`` where the only role that counts is none that OneRoster knows.
@@ -96,9 +98,19 @@ def people_from(
     parents = users[only_parents & counts_now & ~users["sourced_id"].duplicated(keep="last")]
     users = users[~only_parents].reset_index(drop=True)
     schools, unsure = _schools(users, orgs, rostered)
-    told = users.assign(periods=_here_alone(users, orgs, rostered))
+    periods_here, open_roles = _here_alone(users, orgs, rostered)
+    roles = roles_here(users.assign(periods=periods_here), night)
+    unsure_role = np.array(open_roles, dtype=bool)
+    unsure_role[unsure_role] = [
+        role != other
+        for role, other in zip(np.array(roles, dtype=object)[unsure_role], roles_here(users[unsure_role], night), strict=True)
+    ]
     users = users.assign(
-        role=roles_here(told, night), counts=no_role_counts(users, night), school_ids=schools, unsure_org_ids=unsure
+        role=roles,
+        unsure_role=unsure_role,
+        counts=no_role_counts(users, night),
+        school_ids=schools,
+        unsure_org_ids=unsure,
     ).dropna(subset=["role"])
     users = one_each(users, ~_waits(users) & _gone(users).isna())
     gone = _gone(users)
@@ -151,33 +163,37 @@ def _periods(users: pd.DataFrame, night: dt.date) -> list[Sequence[str]]:
 _DISTRICT_WIDE = frozenset({"districtadministrator", "systemadministrator"})
 
 
-def _here_alone(users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]) -> Sequence[Sequence[str]]:
-    """The periods of each user's roles, with ``elsewhere`` for a role at a school that is not rostered.
+def _here_alone(
+    users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]
+) -> tuple[Sequence[Sequence[str]], Sequence[bool]]:
+    """The periods of each user's roles, with ``elsewhere`` for a role at a school that is not rostered; and whether such a role
+    is at an org of which nobody can say whether it is one.
 
     What somebody is at such a school gives them no right at those that are. The orgs above the schools are no other school.
-    A SIS may share the rostered schools alone: where it lists all of them, an org that it does not list is another school, for
-    who has a role at a rostered one. Where one of them is not listed, the unknown org may be that one.
+    A SIS may share the rostered schools alone: an org that it does not list counts as another school, for who has a role at a
+    rostered one. It is certain to be one where the district's file names the schools and the SIS lists all of them.
     """
     periods: Sequence[Sequence[str]] = users["periods"].tolist()
-    if not rostered:
-        return periods
     wanted = set(rostered)
     listed, above = known_orgs(orgs)
-    others, known = listed - wanted, {*listed, *above, *wanted}
-
-    def alone(roles: Sequence[str], at: Sequence[str], own: Sequence[str]) -> Sequence[str]:
-        folded_roles = [str(role).strip().lower() for role in roles]
-        named = list(zip_longest(folded_roles, at[: len(own)], own))
-        is_here = wanted <= listed and any(org in wanted and one == "now" and role in ROLE_OF for role, org, one in named)
-        return [
-            "elsewhere" if org in others or (is_here and org and org not in known and role not in _DISTRICT_WIDE) else one
-            for role, org, one in named
-        ]
-
-    return [
-        alone(roles, by_role, own) if len(own) > 1 else own
-        for roles, by_role, own in zip(_lists(users["roles"]), _lists(users["role_org_ids"]), periods, strict=True)
-    ]
+    others, known = listed - wanted if wanted else set(), {*listed, *above, *wanted}
+    certain, is_certain = wanted or listed, bool(wanted) and wanted <= listed
+    told: list[Sequence[str]] = []
+    open_ones: list[bool] = []
+    for roles, by_role, one_by_one in zip(_lists(users["roles"]), _lists(users["role_org_ids"]), periods, strict=True):
+        unknown: set[int] = set()
+        own = one_by_one
+        if len(own) > 1:
+            folded_roles = [str(role).strip().lower() for role in roles]
+            named = list(zip_longest(folded_roles, by_role[: len(own)], own))
+            if any(org in certain and one == "now" and role in ROLE_OF for role, org, one in named):
+                unknown = {
+                    place for place, (role, org, _) in enumerate(named) if org and org not in known and role not in _DISTRICT_WIDE
+                }
+            own = ["elsewhere" if org in others or place in unknown else one for place, (_, org, one) in enumerate(named)]
+        told.append(own)
+        open_ones.append(bool(unknown) and not is_certain)
+    return told, open_ones
 
 
 def any_parent(users: pd.DataFrame) -> bool:

@@ -128,3 +128,30 @@ def test_a_role_at_an_org_that_nobody_knows_gives_no_right_at_the_school_that_so
     sis.users[0] |= roles(("administrator", "primary", "S1"))
     directory.night(sis)
     assert ("t", "admin", "active", ["S1"]) in directory.rows(_PEOPLE)
+
+
+@pytest.mark.parametrize("only", [(), ("S1", "S2")])
+def test_an_org_that_nobody_lists_makes_no_teacher_an_admin(directory: Directory, only: tuple[str, ...]) -> None:
+    """Whether all schools are rostered that are shared, or one of those that are is not among the orgs tonight."""
+    directory.settings, directory.rostered = everything_on(auto_lists={"teacher": True}), only
+    plain = [user("x", "teacher"), user("boss", "administrator"), user("other", "teacher")]
+    directory.night(Sis(users=plain, orgs=[school("S1"), school("S2")]))
+    both = roles(("teacher", "primary", "S1"), ("administrator", "primary", "elsewhere"))
+    users = [user("x") | both, user("boss") | both, user("other", "teacher"), user("new") | both]
+    users.append(user("whole") | roles(("teacher", "primary", "S1"), ("districtAdministrator", "primary", "elsewhere")))
+    for _ in range(2):
+        directory.night(Sis(users=users, orgs=[school("S1")]))
+        # What nobody can say takes nothing away either.
+        assert [row[:3] for row in directory.rows(_PEOPLE)] == [
+            ("boss", "admin", "active"), ("new", "teacher", "active"), ("other", "teacher", "active"),
+            ("whole", "admin", "active"), ("x", "teacher", "active"),
+        ]  # fmt: skip
+    # Who was away comes back with the role that is certain.
+    sis = [school("S1"), *([school("S2")] if only else [])]
+    directory.night(Sis(users=[one for one in users if one["sourced_id"] != "boss"], orgs=sis))
+    directory.night(Sis(users=users, orgs=[school("S1")]))
+    assert ("boss", "teacher", "active") in [row[:3] for row in directory.rows(_PEOPLE)]
+    # Once the org is listed as a rostered school, its role counts.
+    at_s2 = roles(("teacher", "primary", "S1"), ("administrator", "primary", "S2"))
+    directory.night(Sis(users=[user("x") | at_s2], orgs=[school("S1"), school("S2")]))
+    assert ("x", "admin", "active", ["S1", "S2"]) in directory.rows(_PEOPLE)

@@ -3,7 +3,8 @@
 create temp table s_people (
     n integer, sourced_id text, sourced_ids text[], role text, given_name text, family_name text,
     preferred_given_name text, email text, username text, identifier text, grades text[], school_ids text[],
-    unsure_org_ids text[] default '{}', maybe_outside boolean default false, parent_name text, parent_email text, parent_phone text, digest bigint
+    unsure_org_ids text[] default '{}', maybe_outside boolean default false, unsure_role boolean default false,
+    parent_name text, parent_email text, parent_phone text, digest bigint
 ) on commit drop;
 -- Everybody's digest, and who is settled by it; s_people holds only the others.
 create temp table s_digests (n integer, digest bigint) on commit drop;

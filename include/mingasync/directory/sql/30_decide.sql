@@ -97,8 +97,9 @@ cross join lateral (select
                or own.id in (select sourced_id from s_set_aside where resource = 'users')
                or own.id in (select sourced_id from s_gone where reason <> 'tobedeleted')
         ) as ids) end as sourced_ids,
-    -- A role is what somebody may see: while the users are in doubt it stays, and for whoever may be at no rostered school by now.
-    case when %(roles_rest)s or s.maybe_outside then p.role else s.role end as role,
+    -- A role is what somebody may see: while the users are in doubt it stays, for whoever may be at no rostered school by now, and
+    -- where an org that nobody knows would decide it. Who comes back has only what is certain.
+    case when %(roles_rest)s or s.maybe_outside or s.unsure_role and p.status = 'active' then p.role else s.role end as role,
     case when 'given_name' = any (pins.fields) then p.given_name else coalesce(s.given_name, p.given_name) end as given_name,
     case when 'family_name' = any (pins.fields) then p.family_name else coalesce(s.family_name, p.family_name) end as family_name,
     case when 'preferred_given_name' = any (pins.fields) then p.preferred_given_name else s.preferred_given_name end as preferred_given_name,
