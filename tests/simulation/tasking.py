@@ -40,7 +40,10 @@ class Killed(BaseException):
 
 
 class _Dying:
-    """What makes a cursor die before a certain statement, counted since ``Mortal.dies_in`` was set; None lives on."""
+    """What makes a cursor die before a certain statement, counted since ``Mortal.dies_in`` was set; None lives on.
+
+    To be mixed into one of psycopg's cursors, which has the methods called here; mypy sees this class alone.
+    """
 
     def _step(self) -> None:
         if Mortal.dies_in is not None:
