@@ -210,13 +210,10 @@ def who_is_not_updated_stays(case: Case) -> Iterator[str]:
     """With auto_update off people who are there are left as they are, but for archive, restore, and a parent's contact."""
     if case.job is None:
         return
+    told = {"status", "archived_at", "parent_name", "parent_email", "parent_phone"}
     for person_id, was in case.before.items():
         now = case.after.get(person_id)
-        fields = [
-            one
-            for one in case.changed(person_id)
-            if one not in ("status", "archived_at", "parent_name", "parent_email", "parent_phone")
-        ]
+        fields = sorted(case.updated(person_id) - told)
         if now and fields and was["include_in_sync"]:
             own = case.settings.for_school((now["school_ids"] or [None])[0])
             if not getattr(own.roles, now["role"]).auto_update:
@@ -249,7 +246,7 @@ def quiet_nights_only_add(case: Case) -> Iterator[str]:
     for person_id, was in case.before.items():
         now = case.after.get(person_id)
         quiet = case.of(now).quiet_on(night) if now else None
-        fields = set(case.changed(person_id)) - {"status", "archived_at"}
+        fields = case.updated(person_id) - {"status", "archived_at"}
         if quiet and quiet.mode == "additions_only" and fields and was["include_in_sync"]:
             yield f"{sorted(fields)} of person {person_id} changed in a quiet range"
 

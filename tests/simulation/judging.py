@@ -82,6 +82,12 @@ class Case:
             return []
         return [name for name, value in now.items() if value != was[name] and name not in ("xmin", "updated_at", "digest")]
 
+    def updated(self, person_id: int) -> set[str]:
+        """The fields of somebody that were updated: role and schools come with a restore."""
+        was, now = self.before[person_id], self.after.get(person_id)
+        is_back = was["status"] == "archived" and now is not None and now["status"] == "active"
+        return set(self.changed(person_id)) - ({"role", "school_ids"} if is_back else set())
+
 
 Check = Callable[[Case], Iterator[str]]
 

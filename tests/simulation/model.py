@@ -303,9 +303,9 @@ class Model:
             return self._as_before(person)
         if all(self.may("auto_update", one, standing.school) for one in (role, person["role"])):
             return {"status": "active", **self._says(standing, person)}
-        if is_changing:
-            return {}
-        return self._as_before(person) if person["status"] == "active" else {"status": "active"}
+        if person["status"] != "active":
+            return {"status": "active", "role": role, "school_ids": sorted(standing.schools)}
+        return {} if is_changing else self._as_before(person)
 
     def _has(self, what: str, role: str) -> bool:
         """Whether a switch is on for a role at every school."""

@@ -11,13 +11,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: what goes wrong, in which file below include/mingasync, and which text becomes which."""
+    """A fault: what goes wrong, in which file below include/mingasync, and which text becomes which.
+
+    ``also``: more such places, where one guard stands behind another and both have to be gone.
+    """
 
     name: str
     words: str
     path: str
     old: str
     new: str
+    also: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def places(self) -> tuple[tuple[str, str, str], ...]:
+        """Every place as path, old and new text."""
+        return ((self.path, self.old, self.new), *self.also)
 
 
 _MATCH, _DECIDE, _LEAVERS = (f"directory/sql/{one}.sql" for one in ("20_match", "30_decide", "40_leavers"))
@@ -45,7 +54,8 @@ FAULTS = (
           "where %(proven)s and (p.sourced_ids", "where %(proven)s is not null and (p.sourced_ids"),
     Fault("a_bad_record_is_absence", "somebody whose record was set aside is archived", _LEAVERS,
           "join s_set_aside as aside on aside.resource = 'users' and aside.sourced_id = own.sourced_id);",
-          "join s_set_aside as aside on aside.resource = 'none' and aside.sourced_id = own.sourced_id);"),
+          "join s_set_aside as aside on aside.resource = 'none' and aside.sourced_id = own.sourced_id);",
+          also=(("rosters/carried.py", "if name in COLUMNS}", 'if name in COLUMNS and name != "users"}'),)),
     Fault("one_night_is_enough", "absent_nights is ignored", _LEAVERS, "(l.said_gone or a.nights >= l.absent_nights)", "true"),
     Fault("each_try_is_a_night", "a night of absence counts with every attempt", _LEAVERS,
           "nights = known.nights + (excluded.last_night > known.last_night)::integer", "nights = known.nights + 1"),
@@ -72,6 +82,8 @@ FAULTS = (
     Fault("nobody_comes_back", "who returns is not restored", _DECIDE,
           "where h.speaks and h.included and h.roster and not h.is_apart and h.status = 'archived';",
           "where h.speaks and h.included and h.roster and not h.is_apart and h.status = 'never';"),
+    Fault("an_old_role_comes_back", "who returns while updates are off has the role of before", "directory/sql/50_apply_people.sql",
+          "role = coalesce(d.role, p.role), school_ids", "role = p.role, school_ids"),
     Fault("a_pin_gives_way", "a pinned family name follows the SIS", _DECIDE,
           "case when 'family_name' = any (pins.fields) then p.family_name", "case when false then p.family_name"),
     Fault("a_blank_stays", "an e-mail that the SIS has no more is kept", _DECIDE,

@@ -49,8 +49,9 @@ def plant(fault: Fault, folder: Path) -> None:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / part)
-    path = folder / "include" / "mingasync" / fault.path
-    path.write_text(path.read_text(encoding="utf-8").replace(fault.old, fault.new), encoding="utf-8")
+    for place, old, new in fault.places:
+        path = folder / "include" / "mingasync" / place
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
 
 def look_for(fault: Fault, seeds: str, python: str = sys.executable) -> Found:

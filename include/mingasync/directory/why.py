@@ -50,7 +50,7 @@ REASONS = {
     "excluded": '"Include user in SIS sync" is off; turn it on for the sync to touch them',
     "roster_off": "the role is not rostered at this school; turn its roster switch on",
     "name_missing": "the SIS sends no name; enter it there",
-    "school_unknown": "the record names no school, and only some schools are rostered; give them a school in the SIS",
+    "school_unknown": "the SIS lists no school that the record names, so theirs may not be rostered; name one, or share it",
     "match_not_unique": "the record fits several people here; say who it is, as the issue shows",
     "match_contradicts": "the record has a key of somebody made by hand or excluded, but another role or name; say who it is",
     "sourced_id_changed": "they seem to have a new sourcedId; confirm or refuse the relink",

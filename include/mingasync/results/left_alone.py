@@ -41,7 +41,7 @@ _WHY = {
     "paused": ("at a school that is paused",) * 2,
     "role_not_begun": ("the role begins later", "their role begins later"),
     "role_unknown": ("the role is none that OneRoster knows", "their role is none that OneRoster knows"),
-    "school_unknown": ("the record names no school", "the records name no school"),
+    "school_unknown": ("the record names no school that is known", "the records name no school that is known"),
     "name_missing": ("the record has no name", "the records have no name"),
     "match_not_unique": _ASKED,
     "match_contradicts": _ASKED,

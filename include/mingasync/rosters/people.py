@@ -69,7 +69,8 @@ class People:
     ``present``: a row a human (COLUMNS; ``n`` numbers them from 0; the digests tell whether a record says what it said before,
     without and with the parent contact). ``school_ids`` are those that are certain; ``unsure_org_ids`` the orgs that a record
     names and the SIS does not list, a blank one where a record names none at all: of those nothing is known, so that whoever is
-    here keeps the schools they have. ``maybe_outside``: so little is known that they may be at no rostered school.
+    here keeps the schools they have. ``maybe_outside``: so little is known that they may be at no rostered school: where only
+    some schools are rostered, or for an admin, who sees the lists of all, whose orgs the SIS lists none of.
     ``unsure_role``: another role, at an org that the SIS does not list, would be theirs if that were a rostered school.
     ``gone``: sourced_id and reason, one of ``tobedeleted``, ``inactive``, ``disabled``, ``role_ended``, ``left_school``.
     ``waiting``: who is neither here nor gone: sourced_id, reason, role, school_id (of several the first); the reason is
@@ -112,14 +113,18 @@ def people_from(
         school_ids=schools,
         unsure_org_ids=unsure,
     ).dropna(subset=["role"])
+    is_wide = np.array(users["role"].eq("admin"), dtype=bool)
+    is_wide[is_wide] = _district_wide(users[is_wide])
+    users["is_district_wide"] = is_wide
     users = one_each(users, ~_waits(users) & _gone(users).isna())
     gone = _gone(users)
     waits = gone.isna() & _waits(users)
     here = users[gone.isna() & ~waits]
     present = _one_row_a_human(_with_contacts(trimmed(here), parents))
+    columns = ("school_ids", "unsure_org_ids", "role", "is_district_wide")
     present["maybe_outside"] = [
-        bool(rostered) and not at and bool(unknown)
-        for at, unknown in zip(present["school_ids"], present["unsure_org_ids"], strict=True)
+        not at and bool(unknown) and (bool(rostered) or (role == "admin" and unknown != _NO_ORG and not is_wide))
+        for at, unknown, role, is_wide in zip(*(present[column] for column in columns), strict=True)
     ]
     said = [column for column in COLUMNS if column in present and column not in _NOT_SAID]
     present = present.assign(
@@ -161,6 +166,14 @@ def _periods(users: pd.DataFrame, night: dt.date) -> list[Sequence[str]]:
 
 #: Roles whose org is the district, also where the SIS does not list it.
 _DISTRICT_WIDE = frozenset({"districtadministrator", "systemadministrator"})
+
+
+def _district_wide(users: pd.DataFrame) -> list[bool]:
+    """Whether a role of each user that counts tonight is one of the whole district."""
+    return [
+        any(one == "now" and str(role).strip().lower() in _DISTRICT_WIDE for role, one in zip(roles, own, strict=False))
+        for roles, own in zip(_lists(users["roles"]), users["periods"], strict=True)
+    ]
 
 
 def _here_alone(

@@ -96,6 +96,47 @@ def test_a_returner_is_the_same_person_with_history(directory: Directory) -> Non
     assert counts["people"]["student"]["restored"] == 1
 
 
+_OFF = {"roster": True, "auto_update": False, "archive": True}
+
+
+@pytest.mark.parametrize("held_back", ["auto_update_off", "quiet"])
+def test_a_returner_has_the_role_and_the_schools_of_today_whatever_is_held_back(directory: Directory, held_back: str) -> None:
+    directory.settings = everything_on(auto_lists={"role": True})
+    orgs = [school("S1"), school("S2")]
+    stays, wide = user("stays"), user("a", "administrator", family_name="Old")
+    directory.night(Sis(users=[stays, wide], orgs=orgs))
+    directory.night(Sis(users=[stays], orgs=orgs))
+    directory.settings |= (
+        {"roles": dict.fromkeys(("student", "teacher", "staff", "admin"), _OFF)}
+        if held_back == "auto_update_off"
+        else {"quiet": [{"from": "2026-11-01", "to": "2026-11-30", "mode": "additions_only"}]}
+    )
+    back = user("a", "student", ["S2"], family_name="New")
+    for _ in range(2):
+        counts = directory.night(Sis(users=[stays, back], orgs=orgs))["people"]
+        assert directory.rows("select status, role, school_ids, family_name from directory.people where sourced_id = 'a'") == [
+            ("active", "student", ["S2"], "Old")
+        ]
+    restored = directory.rows("select role, before, after from directory.sync_changes where action = 'restore'")
+    assert [(role, before["role"], before["school_ids"], after) for role, before, after in restored] == [
+        ("student", "admin", ["S1"], {"status": "active", "role": "student", "school_ids": ["S2"]})
+    ]
+    # What is held back is told, and is only what was not done.
+    held = directory.rows("select after from directory.sync_changes where action = 'update' and status = 'suppressed'")
+    assert held == [({"family_name": "New", "grades": ["09"]},)] * 2 and counts["student"]["update_suppressed"] == 1
+    on = "select l.school_id, l.source_id from directory.list_members as m join directory.user_lists as l using (list_id) join directory.people as p using (person_id) where p.sourced_id = 'a'"
+    assert directory.rows(on) == [("S2", "student")]
+
+
+def test_a_returner_of_whom_only_the_role_is_new_leaves_nothing_held_back(directory: Directory) -> None:
+    directory.night(Sis(users=[user("stays"), user("a", "administrator")]))
+    directory.night(Sis(users=[user("stays")]))
+    directory.settings |= {"roles": dict.fromkeys(("student", "teacher", "staff", "admin"), _OFF)}
+    counts = directory.night(Sis(users=[user("stays"), user("a", "teacher")]))["people"]["teacher"]
+    assert {key: number for key, number in counts.items() if number} == {"restored": 1}
+    assert directory.value("select role from directory.people where sourced_id = 'a'") == "teacher"
+
+
 def test_one_human_with_a_record_per_school_is_one_person(directory: Directory) -> None:
     orgs = [school("S1"), school("S2")]
     twin = user("b", schools=["S2"], identifier="ID-A", email="A@Example.org", given_name="Givena", family_name="Familya")

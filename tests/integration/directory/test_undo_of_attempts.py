@@ -127,6 +127,24 @@ def test_somebody_brought_back_and_archived_by_two_attempts_was_archived_before(
     assert directory.rows(query) == before
 
 
+def test_somebody_brought_back_in_another_role_and_archived_by_two_attempts_has_the_role_of_before(directory: Directory) -> None:
+    directory.settings = everything_on(**CLASS_LISTS)
+    directory.night(Sis(users=[user("x"), user("y", "administrator")]))
+    directory.night(Sis(users=[user("x")]))
+    close(directory)
+    query = "select status, archived_at, role, school_ids from directory.people where sourced_id = 'y'"
+    before = directory.rows(query)
+    directory.settings["roles"] = {role: own | {"auto_update": False} for role, own in directory.settings["roles"].items()}
+
+    attempts(directory, Sis(users=[user("x"), user("y")]))
+    assert directory.rows(query) == [("active", None, "student", ["S1"])]
+    attempts(directory, Sis(users=[user("x")]))
+
+    assert directory.rows(query) == before
+    assert undone(directory, "tried") == 0
+    assert directory.rows(query) == before
+
+
 def test_somebody_made_and_changed_by_one_run_was_made_so(directory: Directory) -> None:
     """What the second attempt changed of whom the first one made is part of the making."""
     directory.night(FIRST)

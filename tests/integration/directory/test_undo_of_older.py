@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.directory.test_undo import ON, a_list, a_night, conflicts, everything, one, take_back, two_classes
-from tests.integration.directory.world import NIGHT, Directory, Sis, enrollment, everything_on
+from tests.integration.directory.world import NIGHT, Directory, Sis, enrollment, everything_on, user
 
 DAY = dt.timedelta(days=1)
 HERE, GONE = ("a", "b", "c"), ("a", "b")
@@ -84,6 +84,22 @@ def test_once_the_later_nights_are_undone_the_restore_goes_too(oak: Directory) -
     take_back(oak, "run-3")
     assert take_back(oak, "run-2")["conflicts"] == 0
     assert everything(oak) == before
+
+
+@pytest.mark.parametrize("later", [0, 1])
+def test_the_role_of_before_comes_back_only_with_the_archive_of_before(directory: Directory, later: int) -> None:
+    """Who was an admin, was archived and is back as a student while auto_update is off, is never active as an admin again."""
+    directory.settings = everything_on(**ON)
+    here = Sis(users=[user("stays"), user("a", "administrator")])
+    nights(directory, here, Sis(users=[user("stays")]))
+    before = everything(directory)
+    roles = {role: own | {"auto_update": False} for role, own in directory.settings["roles"].items()}
+    directory.settings = directory.settings | {"roles": roles}
+    nights(directory, *[Sis(users=[user("stays"), user("a")])] * (1 + later), start=3)
+    restored = everything(directory)
+    assert directory.value("select role || ' ' || status from directory.people where sourced_id = 'a'") == "student active"
+    take_back(directory, "run-3")
+    assert everything(directory) == (restored if later else before)
 
 
 def test_a_later_night_that_proved_nothing_leaves_whoever_was_restored(oak: Directory) -> None:

@@ -161,3 +161,40 @@ def test_a_school_that_no_org_is_and_users_name_is_one_all_the_same(tasks: Tasks
     sis = oak()
     sis.orgs = [one for one in sis.orgs if one["sourced_id"] != "S2"]
     assert "district file" not in tasks.night(sis).reason
+
+
+def test_an_administrator_only_of_an_org_that_is_not_listed_is_no_admin_of_all_schools(directory: Directory) -> None:
+    """An admin sees every list of the district: that takes an org of which somebody knows that it is one of the district."""
+    directory.settings = everything_on(auto_lists=LISTS)
+    sis = two_schools()
+    sis.users += [user("was", "administrator"), user("gone", "administrator")]
+    directory.night(sis)
+    sis.users.remove(gone := sis.users[-1])
+    directory.night(sis)
+    elsewhere = {"org_ids": ["elsewhere"]}
+    sis.users += [
+        gone | elsewhere,
+        user("new", "administrator") | elsewhere,
+        user("wide", "districtAdministrator") | elsewhere,
+        user("above", "administrator", ["D"]),
+        user("none", "administrator", []),
+    ]
+    sis.users[3] |= elsewhere | {"roles": ["administrator"]}
+    sis.users[4] |= elsewhere
+    counts = directory.night(sis)["people"]
+    people = (
+        "select sourced_id, role, status, school_ids from directory.people where role = 'admin' or sourced_id = 't' order by 1"
+    )
+    assert directory.rows(people) == [
+        ("above", "admin", "active", []),
+        ("gone", "admin", "archived", ["S1"]),
+        ("none", "admin", "active", []),
+        ("t", "teacher", "active", ["S1"]),
+        ("was", "admin", "active", ["S1"]),
+        ("wide", "admin", "active", []),
+    ]
+    assert counts["admin"]["skipped"] == 2
+    sis.orgs.append(school("elsewhere"))
+    directory.night(sis)
+    here = "select sourced_id, role, status, school_ids from directory.people where school_ids = '{elsewhere}' order by 1"
+    assert directory.rows(here) == [(one, "admin", "active", ["elsewhere"]) for one in ("gone", "new", "t", "was", "wide")]

@@ -126,10 +126,19 @@ create temp table plan_people (
     person_id integer, school_id text, role text, action text, status text, reason text, before jsonb, after jsonb
 ) on commit drop;
 
+-- Role and schools are what somebody may see: who comes back has those of today, whatever else of them is held back.
 insert into plan_people
 select h.person_id, nullif(h.school_id, ''), h.role, 'restore', 'applied', 'back_in_sis',
-       jsonb_build_object('status', 'archived', 'archived_at', p.archived_at), '{"status": "active"}'
+       jsonb_build_object('status', 'archived', 'archived_at', p.archived_at) || coalesce(access.before, '{}'),
+       jsonb_build_object('status', 'active') || coalesce(access.after, '{}')
 from here as h join directory.people as p using (person_id)
+left join differing as d on d.person_id = h.person_id and not d.may_update
+cross join lateral (
+    select jsonb_object_agg(field, old_value) as before, jsonb_object_agg(field, new_value) as after
+    from (values ('role', to_jsonb(p.role), to_jsonb(d.role)), ('school_ids', to_jsonb(p.school_ids), to_jsonb(d.school_ids)))
+         as one (field, old_value, new_value)
+    where d.person_id is not null and new_value is distinct from old_value
+) as access
 where h.speaks and h.included and h.roster and not h.is_apart and h.status = 'archived';
 
 insert into plan_people
@@ -144,7 +153,9 @@ cross join lateral (
     from jsonb_each(to_jsonb(d)) as new_row (key, new_value)
     join jsonb_each(to_jsonb(p)) as old_row (key, old_value) using (key)
     where new_value is distinct from old_value and key not in ('school_id', 'digest')
-) as fields;
+      and (d.may_update or d.status_before = 'active' or key not in ('role', 'school_ids'))
+) as fields
+where fields.after is not null;
 
 -- Records that come to nothing, and why: a role that is off, an excluded twin, no name, a match that is not unique.
 insert into plan_people

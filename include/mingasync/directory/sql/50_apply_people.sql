@@ -13,8 +13,10 @@ join s_people as s using (n)
 join s_rules as r on r.school_id = p.school_id and r.role = p.role
 order by p.person_id;
 
-update directory.people as p set status = 'active', archived_at = null, updated_at = now()
-from plan_people as plan
+update directory.people as p set
+    status = 'active', archived_at = null, role = coalesce(d.role, p.role), school_ids = coalesce(d.school_ids, p.school_ids),
+    updated_at = now()
+from plan_people as plan left join differing as d using (person_id)
 where plan.action = 'restore' and p.person_id = plan.person_id;
 
 update directory.people as p set

@@ -50,5 +50,9 @@ with there_and_back as (
       and c.entity_no = again.entity_no
     returning c.entity_no, c.action, c.before
 )
-update directory.people as p set archived_at = coalesce((t.before ->> 'archived_at')::timestamptz, p.archived_at)
+update directory.people as p set
+    archived_at = coalesce((t.before ->> 'archived_at')::timestamptz, p.archived_at),
+    role = coalesce(t.before ->> 'role', p.role),
+    school_ids = case when t.before ? 'school_ids' then array(select jsonb_array_elements_text(t.before -> 'school_ids'))
+                      else p.school_ids end
 from there_and_back as t where t.action = 'restore' and p.person_id = t.entity_no;

@@ -174,7 +174,7 @@ cross join lateral (
                or exists (select from directory.field_pins as pin where r.entity = 'person' and pin.person_id = r.entity_no
                           and pin.field = keys.field and (pin.until is null or pin.until >= %(night)s))
                or field in ('sourced_id', 'sourced_ids') and exists (select from ids_taken where ids_taken.change = r.change)
-               or field in ('status', 'archived_at')
+               or (r.action = 'restore' or field in ('status', 'archived_at'))
                   and exists (select from seen_since where r.entity = 'person' and seen_since.person_id = r.entity_no)
                or exists (select from set_again as later
                           where later.entity = r.entity and later.entity_no = r.entity_no and later.field = keys.field)
