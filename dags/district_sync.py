@@ -33,6 +33,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # so that `include` is found wh
 from include.mingasync.airflow_glue import failing, nightly
 from include.mingasync.airflow_glue.approval import ApproveArchive
 from include.mingasync.airflow_glue.night_timetable import schedule_of
+from include.mingasync.airflow_glue.task_links import DataDocs, DecisionPage, RosterResult, linked
 from include.mingasync.district import OUTLET, District, read_districts
 from include.mingasync.errors import DistrictFileError
 
@@ -112,11 +113,19 @@ def district_dag(district: District) -> DAG:
 
         # Rejected or not, the run goes on to archive, which leaves alone what nobody approved.
         approve = ApproveArchive(task_id="approve", execution_timeout=None)
-        steps = [open_run(), *reads, validate(), transform(), load(), approve, archive()]
+        steps = [
+            open_run(),
+            *reads,
+            linked(validate(), DataDocs()),
+            transform(),
+            linked(load(), RosterResult()),
+            linked(approve, DecisionPage()),
+            archive(),
+        ]
         chain(*steps)
         # A teardown runs whatever happened before and never hides that it failed. It waits for every task, not only for the
         # last: when a task to come is marked as failed by hand, the tasks before it may still be running.
-        steps >> notify().as_teardown()
+        steps >> linked(notify(), RosterResult()).as_teardown()
 
     return sync()
 

@@ -1,5 +1,5 @@
 """Adds the Rostering console to Airflow's navigation, guards the doors of every district (``include/mingasync/console``), and
-registers the timetable of their nights."""
+registers the timetable of their nights and what writes the notes of runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def _find_include() -> None:
 
 
 _find_include()
-from include.mingasync.airflow_glue.night_timetable import NightTimetable  # noqa: E402 (include is found only now)
+from include.mingasync.airflow_glue import run_note  # noqa: E402 (include is found only now)
+from include.mingasync.airflow_glue.night_timetable import NightTimetable  # noqa: E402
 
 
 async def console(scope: Message, receive: Receive, send: Send) -> None:
@@ -57,10 +58,11 @@ def _view(name: str, page: str, url_route: str, destination: str) -> dict[str, A
 
 
 class RosteringPlugin(AirflowPlugin):
-    """The console in the navigation bar, a tab of it on every DAG and DAG run, and the timetable of the districts' nights."""
+    """The console in the navigation bar, a tab of it on every DAG and DAG run, the districts' timetable and the notes of runs."""
 
     name = "rostering"
     timetables = [NightTimetable]  # noqa: RUF012
+    listeners = [run_note]  # noqa: RUF012
     fastapi_apps = [{"name": "Rostering", "app": console, "url_prefix": "/rostering"}]  # noqa: RUF012
     fastapi_root_middlewares = [{"name": "Districts' doors", "middleware": DistrictDoors}]  # noqa: RUF012
     external_views = [  # noqa: RUF012

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import psycopg
@@ -66,6 +67,24 @@ def test_each_night_is_announced_to_other_dags_with_its_counts(directory: Any, l
         assert told[run_id]["counts"]["people"] == counts["people"] and told[run_id]["changes"] > 0
     assets = AirflowApi.of(live_stack)._call("GET", "assets?uri_pattern=mingasync")["assets"]
     assert [one["uri"] for one in assets] == ["mingasync://rehearsal/directory"]
+
+
+def test_each_run_bears_its_verdict_as_a_note_and_its_tasks_lead_to_the_pages(directory: Any, live_stack: Home) -> None:
+    api = AirflowApi.of(live_stack)
+    for (run_id,) in directory.execute("select run_id from directory.sync_runs").fetchall():
+        at = f"dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}"
+        note = api._call("GET", at)["note"]
+        assert note.startswith(("All good. ", "Done, ")) and " joined, " in note
+        result = f"{live_stack.airflow_url}/plugin/rostering/rostering/districts/rehearsal/runs/{quote(run_id, safe='')}"
+        assert note.endswith(f"[Roster result]({result})")
+        links = {
+            one: api._call("GET", f"{at}/taskInstances/{one}/links")["extra_links"] for one in ("validate", "load", "notify")
+        }
+        assert links == {
+            "validate": {"Data Docs": f"{result}/data-docs/index.html"},
+            "load": {"Roster result": result},
+            "notify": {"Roster result": result},
+        }
 
 
 def test_the_counts_are_what_the_directory_holds(directory: Any) -> None:

@@ -15,6 +15,7 @@ from airflow.sdk import Asset, AssetAlias, BaseHook, Variable, get_current_conte
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
 from include.mingasync.addresses import valid_address
+from include.mingasync.airflow_glue import run_note
 from include.mingasync.district import OUTLET, District, find_district
 from include.mingasync.errors import MingaSyncError, MissingConnection
 from include.mingasync.run import Kind, Run
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KINDS: Mapping[str, Kind] = {"scheduled": "nightly", "backfill": "backfill"}
+#: Airflow keeps no longer note of a run.
+_LONGEST_NOTE = 1000
 #: The keys of the configuration of a district's run.
 CONFIGURATION = ("mode", "send_email", "accept_smaller", "accept_district")
 
@@ -105,6 +108,12 @@ def settings_text(district: District) -> str | None:
 def announce(district: District, extra: dict[str, Any]) -> None:
     """Tell Airflow that the district's directory was loaded: what waits for its Asset, or for the alias of all, runs now."""
     get_current_context()["outlet_events"][AssetAlias(OUTLET)].add(Asset(district.asset_uri), extra=extra)
+
+
+def note(words: str, pages: Mapping[str, str]) -> None:
+    """Hand on what the note of this run is to say in Airflow, with the page that says more (of those that ``links`` gives)."""
+    more = f"\n\n[Roster result]({pages['results']})" if "results" in pages else ""
+    get_current_context()["ti"].xcom_push(key=run_note.KEY, value=words[: _LONGEST_NOTE - len(more)] + more)
 
 
 def connection_parts(connection_id: str, what_for: str, how: str) -> Any:

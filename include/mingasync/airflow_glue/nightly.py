@@ -349,12 +349,15 @@ def notify() -> str:
     from include.mingasync.airflow_glue.announcing import announce_night
     from include.mingasync.airflow_glue.connection_mails import confirm
     from include.mingasync.airflow_glue.results_mail import mail_results
+    from include.mingasync.results.mail import sentence, verdict
     from include.mingasync.results.night import read_night
 
     with _opened(closes=True) as (district, run, connection, run_no):
         state = _close(connection, run, run_no)
         # Before the mail, whose server may be down: whoever looks into the log of this task is told of the night first.
-        report_night(read_night(connection, district, run.run_id, context.links(district, run)), run, _broken())
+        night = read_night(connection, district, run.run_id, context.links(district, run))
+        report_night(night, run, _broken())
+        context.note(f"{verdict(night)}. {sentence(night)}", night.links)
         try:
             if state != "skipped" and run.send_email:
                 mail_results(connection, district, run)

@@ -56,6 +56,7 @@ def undo() -> dict[str, object]:
             state: State = "completed_with_errors" if conflicts else "success"
             runs.finish_run(connection, run_no, state, words)
             log.info("%s", words)
+            context.note(words, context.links(district, run))
             if counts["undone_by"] == run.run_id:
                 announce_undo(district, run, state, counts["reversed"])
             return {"reversed": counts["reversed"], "conflicts": conflicts}

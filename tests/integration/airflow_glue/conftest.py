@@ -45,6 +45,8 @@ class Glue:
     conf: dict[str, Any] = field(default_factory=dict)
     #: the extras of the events of the directory's Asset
     announced: list[dict[str, Any]] = field(default_factory=list)
+    #: the notes that runs were given, the newest last
+    notes: list[str] = field(default_factory=list)
     #: how the tasks reach the directory by its Connection; here they are led around it
     real_directory: Any = context.directory
 
@@ -92,6 +94,7 @@ def glue(made_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(context, "this_district", lambda running=None: find_district("oak"))
         monkeypatch.setattr(context, "this_run", lambda district, running=None: here.run)
         monkeypatch.setattr(context, "announce", lambda district, extra: here.announced.append(extra))
+        monkeypatch.setattr(context, "note", lambda words, pages: here.notes.append(words))
         monkeypatch.setattr(context, "settings_text", lambda district: here.settings)
         monkeypatch.setattr(context, "states_of_tasks", lambda running=None: here.tasks)
         monkeypatch.setattr(context, "nobody_can_answer", lambda: False)

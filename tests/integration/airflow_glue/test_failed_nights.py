@@ -80,6 +80,8 @@ def test_a_missing_connection_of_the_sis_is_mailed_with_its_cure(glue: Glue, mon
     nightly.notify()
     (mail,) = glue.sent()
     assert "airflow connections add oneroster_oak" in why and why.replace(" ", "") in told(mail).replace(" ", "")
+    (note,) = glue.notes
+    assert note.startswith("Failed. The sync did not finish.") and why in note
 
 
 def test_once_the_cause_is_mended_the_same_night_sends_no_second_mail(glue: Glue) -> None:

@@ -28,7 +28,7 @@ def test_an_undo_says_how_much_it_took_back_and_how_much_it_left(glue: Glue) -> 
         "1 person, 0 lists and 0 memberships are again as they were before second. 1 change was left alone, because a person or a "
         "later run decided about the same since; directory.sync_changes lists them as conflicts of this undo."
     )
-    assert history(glue, "manual__undo") == ("completed_with_errors", told)
+    assert history(glue, "manual__undo") == ("completed_with_errors", told) and glue.notes == [told]
     # Cleared, it says the same; another one finds nothing.
     assert undoing.undo()["conflicts"] == 1 and history(glue, "manual__undo") == ("completed_with_errors", told)
     undoing.get_current_context()["dag_run"].run_id = "manual__again"
