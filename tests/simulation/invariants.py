@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from include.mingasync.settings import LIST_KINDS, ROLES
-from tests.simulation.judging import Case, invariant, values
+from tests.simulation.judging import Case, invariant, present, values
 
 ANY = ("hand", "runs", "undo", "restore")
 SYNC = ("runs", "undo")
@@ -91,10 +91,7 @@ def nobody_here_is_archived(case: Case) -> Iterator[str]:
     job = next((one for one in reversed(case.life.jobs) if newest and one.run.run_id == newest["run_id"]), None)
     if job is None:
         return
-    here = {
-        row["sourced_id"]: row["given_name"] for row in job.pull.sis.users
-        if row["status"] == "active" and row["enabled"]
-    }  # fmt: skip
+    here = {sourced_id: row["given_name"] for sourced_id, row in present(job).items()}
     for row in case.archived:
         human = case.life.world.humans[case.who[row["person_id"]]] if row["person_id"] in case.who else None
         found = [one for one in row["sourced_ids"] if human and here.get(one) == human.given]
@@ -284,7 +281,7 @@ def a_returner_is_restored(case: Case) -> Iterator[str]:
     """Who is back under the same sourcedId and says the same is the same person, active again."""
     if case.job is None or not case.row["proven"]:
         return
-    here = {row["sourced_id"]: row for row in case.job.pull.sis.users if row["status"] == "active" and row["enabled"]}
+    here = present(case.job)
     for person_id, was in case.before.items():
         record = here.get(was["sourced_id"] or "")
         if (

@@ -154,3 +154,15 @@ class Judge:
 def values(row: Row, *names: str) -> Iterator[Any]:
     """The values of some columns that are not blank."""
     return (row[name] for name in names if row[name])
+
+
+def present(job: Job) -> dict[str, Row]:
+    """The records of a job's pull that say of somebody that they are here, by sourcedId."""
+    listed = {row["sourced_id"] for row in job.pull.sis.orgs if row["type"] == "school"}
+    elsewhere = listed - set(job.rostered) if job.rostered else set()
+    here = {}
+    for row in job.pull.sis.users:
+        known = set(row["org_ids"]) - {"D1"}
+        if row["status"] == "active" and row["enabled"] and not (known and known <= elsewhere):
+            here[row["sourced_id"]] = row
+    return here

@@ -93,6 +93,8 @@ class Model:
     answer: str
     #: the pulls that were loaded before, oldest first
     earlier: list[Sis] = field(default_factory=list)
+    #: the schools that the district's file names; none is all
+    rostered: tuple[str, ...] = ()
 
     #: the settings of each school that was asked for
     _of: dict[str | None, dict[str, Any]] = field(default_factory=dict)
@@ -181,11 +183,14 @@ class Model:
     def _standing(self, human: Human) -> Standing | None:
         entries = self._entries(human)
         person = entries[0] if entries else None
-        here = [record for record in human.records if record.status == "active" and record.enabled]
+        present = [record for record in human.records if record.status == "active" and record.enabled]
+        here = [record for record in present if not self.is_elsewhere(record.schools)]
         is_told = not here or len(here) == len(human.records)
         if len(entries) > 1 or not is_told or not self._is_identified(human, person) or not self._is_placed(here, person):
             return None
-        return Standing(human, person, bool(here), not human.records, _schools(here))
+        # Who is at no rostered school any more is not told to be gone, as somebody disabled is.
+        is_absent = not human.records or len(present) > len(here)
+        return Standing(human, person, bool(here), is_absent, self._schools(here))
 
     def _is_identified(self, human: Human, person: Row | None) -> bool:
         """Whether it is beyond doubt which entry is theirs, or that they have none yet."""
@@ -203,10 +208,19 @@ class Model:
         """Whether it is beyond doubt whose settings they follow: every school is listed, and one like the other."""
         if any(not record.schools or set(record.schools) - self.orgs - {"D1"} for record in here):
             return False
-        schools = _schools(here)
+        schools = self._schools(here)
         # Which of several records leads is the product's own choice.
         others = [*(schools[1:] if len(here) > 1 else ()), *(person["school_ids"][:1] if person and schools else ())]
         return not any(self._differs(schools[0], other) for other in others if schools)
+
+    def is_elsewhere(self, orgs: Iterable[str]) -> bool:
+        """Whether a record is certainly at schools that are not rostered, and at no other."""
+        known = [one for one in orgs if one != "D1"]
+        return bool(self.rostered) and bool(known) and set(known) <= self.orgs - set(self.rostered)
+
+    def _schools(self, records: Iterable[Record]) -> tuple[str, ...]:
+        every = dict.fromkeys(one for record in records for one in record.schools if one != "D1")
+        return tuple(one for one in every if not self.rostered or one in self.rostered)
 
     def _is_new(self, human: Human) -> bool:
         """Whether nobody who is or was here can be mistaken for somebody new: one address or username alone makes nobody the same."""
@@ -289,7 +303,7 @@ class Model:
         """The fields that somebody must have after the night; None where nobody is to be made."""
         person = standing.person
         if person is None:
-            made = self.may("roster", standing.role, standing.school)
+            made = standing.is_here and self.may("roster", standing.role, standing.school)
             return {"status": "active", **self._says(standing, {})} if made else None
         if not person["include_in_sync"]:
             return self._as_before(person)
@@ -355,6 +369,7 @@ class Model:
         grades = {GRADE[one] for one in row["grades"]}
         return (
             row["status"] == "active"
+            and (not self.rostered or row["school_id"] in self.rostered)
             and own["enabled"]
             and bool(set(own["terms"]) & set(row["term_ids"]))
             and (not own["grades"] or bool({GRADE[one] for one in own["grades"]} & grades))
@@ -382,10 +397,6 @@ class Model:
         for row in self.sis.enrollments:
             found.setdefault(row["class_id"], []).append(row)
         return found
-
-
-def _schools(records: Iterable[Record]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for record in records for one in record.schools if one != "D1"))
 
 
 _TEXTS = ("given_name", "family_name", "preferred_given_name", "email", "username", "identifier")

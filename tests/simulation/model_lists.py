@@ -29,7 +29,7 @@ def rosters(model: Model) -> Iterator[Roster]:
     for row in model.sis.classes:
         if model.is_listed(row):
             yield _of_class(model, row)
-    for school in sorted(model.orgs):
+    for school in sorted(model.orgs & set(model.rostered) if model.rostered else model.orgs):
         own = model.of(school)["auto_lists"]
         if own["role"]:
             yield from _grouped(model, school, "role")

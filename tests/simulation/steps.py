@@ -38,7 +38,7 @@ WEIGHTS: Mapping[str, int] = {
     "class": 4, "merge": 2, "split": 2, "retitle": 2, "term": 3, "session": 2, "org": 1, "grade": 2, "rollover": 2,
     # what people do by hand
     "pin": 4, "unpin": 1, "exclude": 4, "include": 3, "add_person": 3, "retype": 2, "add_member": 4, "remove_member": 3,
-    "rename": 2, "visible": 3, "relink": 4, "refuse": 3, "setting": 30, "school_setting": 12,
+    "rename": 2, "visible": 3, "relink": 4, "refuse": 3, "setting": 30, "school_setting": 12, "schools": 4,
 }  # fmt: skip
 _STEPS = 16
 #: Drawn in every sequence. Of the other kinds each sequence has a half: fewer kinds meet each other more often.
