@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from include.mingasync.settings import LIST_KINDS, ROLES
 from tests.simulation.judging import Case, invariant, present, values
+from tests.simulation.model import ROLE as ROLE_HERE
 
 ANY = ("hand", "runs", "undo", "restore")
 SYNC = ("runs", "undo")
@@ -215,6 +216,24 @@ def who_is_not_updated_stays(case: Case) -> Iterator[str]:
             own = case.settings.for_school((now["school_ids"] or [None])[0])
             if not getattr(own.roles, now["role"]).auto_update:
                 yield f"{fields} of person {person_id} changed, and auto_update is off"
+
+
+@invariant("runs")
+def a_role_is_one_that_is_known_here(case: Case) -> Iterator[str]:
+    """Whoever has several roles gets none that they have only at a school that is not rostered, or that nobody knows."""
+    if case.job is None:
+        return
+    listed = {row["sourced_id"] for row in case.job.pull.sis.orgs if row["type"] == "school"}
+    certain = {"D1"} | (listed & set(case.job.rostered) if case.job.rostered else listed)
+    for person_id, row in case.after.items():
+        was = case.before.get(person_id)
+        human = case.life.world.humans[case.who[person_id]] if person_id in case.who else None
+        if human is None or not human.extra or not human.records or (was is not None and "role" not in case.changed(person_id)):
+            continue
+        every = [*((human.role, org) for org in human.records[0].schools), human.extra[:2]]
+        known = {ROLE_HERE[role] for role, org in every if role in ROLE_HERE and org in certain}
+        if row["source"] == "sis" and row["role"] not in known and (known or row["role"] == "admin"):
+            yield f"person {person_id} ({row['given_name']}) is {row['role']}, and is that only where nobody knows: {every}"
 
 
 @invariant("runs")

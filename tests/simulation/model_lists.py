@@ -43,7 +43,8 @@ def _of_class(model: Model, row: Row) -> Roster:
         grades=tuple(sorted({GRADE[one] for one in row["grades"]})), term_ids=tuple(row["term_ids"]),
     )  # fmt: skip
     for number, manages in model.rolls(row["sourced_id"]):
-        if manages and model.humans[number].role == "student":
+        standing = model.standings.get(number)
+        if manages and (standing.role if standing else model.humans[number].role) == "student":
             continue
         (made.managers if manages else made.members).add(number)
     made.unsaid = model.dated(row["sourced_id"])

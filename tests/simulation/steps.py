@@ -33,7 +33,7 @@ WEIGHTS: Mapping[str, int] = {
     # what Airflow or an operator may do at any later time
     "clear": 5, "backfill": 3, "undo": 6, "restore_dump": 1,
     # what happens in the schools
-    "leave": 6, "join": 5, "come_back": 5, "move": 5, "marry": 3, "prefer": 2, "mail": 2, "blank": 2, "role": 3, "renumber": 4,
+    "leave": 6, "join": 5, "come_back": 5, "move": 5, "marry": 3, "prefer": 2, "mail": 2, "blank": 2, "role": 3, "second_role": 5, "renumber": 4,
     "reissue": 5, "inherit": 8, "swap_ids": 1, "second_record": 3, "drop_record": 2, "enroll": 6, "drop": 4, "end_enrollment": 2, "teach": 4,
     "class": 4, "merge": 2, "split": 2, "retitle": 2, "term": 3, "session": 2, "org": 1, "grade": 2, "rollover": 2,
     # what people do by hand
