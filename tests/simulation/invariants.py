@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from include.mingasync.settings import LIST_KINDS, ROLES
-from tests.simulation.judging import Case, invariant, values
+from tests.simulation.judging import Case, invariant, present, values
+from tests.simulation.model import ROLE as ROLE_HERE
 
 ANY = ("hand", "runs", "undo", "restore")
 SYNC = ("runs", "undo")
@@ -91,10 +92,7 @@ def nobody_here_is_archived(case: Case) -> Iterator[str]:
     job = next((one for one in reversed(case.life.jobs) if newest and one.run.run_id == newest["run_id"]), None)
     if job is None:
         return
-    here = {
-        row["sourced_id"]: row["given_name"] for row in job.pull.sis.users
-        if row["status"] == "active" and row["enabled"]
-    }  # fmt: skip
+    here = {sourced_id: row["given_name"] for sourced_id, row in present(job).items()}
     for row in case.archived:
         human = case.life.world.humans[case.who[row["person_id"]]] if row["person_id"] in case.who else None
         found = [one for one in row["sourced_ids"] if human and here.get(one) == human.given]
@@ -221,6 +219,24 @@ def who_is_not_updated_stays(case: Case) -> Iterator[str]:
 
 
 @invariant("runs")
+def a_role_is_one_that_is_known_here(case: Case) -> Iterator[str]:
+    """Whoever has several roles gets none that they have only at a school that is not rostered, or that nobody knows."""
+    if case.job is None:
+        return
+    listed = {row["sourced_id"] for row in case.job.pull.sis.orgs if row["type"] == "school"}
+    certain = {"D1"} | (listed & set(case.job.rostered) if case.job.rostered else listed)
+    for person_id, row in case.after.items():
+        was = case.before.get(person_id)
+        human = case.life.world.humans[case.who[person_id]] if person_id in case.who else None
+        if human is None or not human.extra or not human.records or (was is not None and "role" not in case.changed(person_id)):
+            continue
+        every = [*((human.role, org) for org in human.records[0].schools), human.extra[:2]]
+        known = {ROLE_HERE[role] for role, org in every if role in ROLE_HERE and org in certain}
+        if row["source"] == "sis" and row["role"] not in known and (known or row["role"] == "admin"):
+            yield f"person {person_id} ({row['given_name']}) is {row['role']}, and is that only where nobody knows: {every}"
+
+
+@invariant("runs")
 def archive_off_archives_nobody(case: Case) -> Iterator[str]:
     """With archive off nobody of the role is archived."""
     if case.job is None:
@@ -284,7 +300,7 @@ def a_returner_is_restored(case: Case) -> Iterator[str]:
     """Who is back under the same sourcedId and says the same is the same person, active again."""
     if case.job is None or not case.row["proven"]:
         return
-    here = {row["sourced_id"]: row for row in case.job.pull.sis.users if row["status"] == "active" and row["enabled"]}
+    here = present(case.job)
     for person_id, was in case.before.items():
         record = here.get(was["sourced_id"] or "")
         if (

@@ -9,6 +9,7 @@ from typing import Any
 
 from include.mingasync.settings import SchoolSettings, Settings
 from tests.simulation.life import Fact, Life
+from tests.simulation.model import ROLE
 from tests.simulation.seeing import Row
 from tests.simulation.tasking import Job
 
@@ -154,3 +155,19 @@ class Judge:
 def values(row: Row, *names: str) -> Iterator[Any]:
     """The values of some columns that are not blank."""
     return (row[name] for name in names if row[name])
+
+
+def present(job: Job) -> dict[str, Row]:
+    """The records of a job's pull that say of somebody that they are here, by sourcedId."""
+    listed = {row["sourced_id"] for row in job.pull.sis.orgs if row["type"] == "school"}
+    elsewhere = listed - set(job.rostered) if job.rostered else set()
+    here = {}
+    for row in job.pull.sis.users:
+        known = set(row["org_ids"]) - {"D1"}
+        if len(row["roles"]) > 1:
+            works = [one for one in zip(row["roles"], row["role_org_ids"], strict=True) if one[0] in ROLE]
+            leads = any(ROLE[role] == "admin" and org == "D1" for role, org in works)
+            known = set() if leads else {org for _, org in works} - {"D1"}
+        if row["status"] == "active" and row["enabled"] and not (known and known <= elsewhere):
+            here[row["sourced_id"]] = row
+    return here

@@ -33,6 +33,8 @@ TABLES = (
     "membership_overrides", "relink_proposals", "absences", "approvals", "sync_issues", "mails",
 )  # fmt: skip
 _ANSWERS = ("none", "approve", "reject", "some", "wait", "approve")
+#: What the district's file may name as schools.
+_ROSTERED: tuple[tuple[str, ...], ...] = ((), ("S1",), ("S2",), ("S1", "S2"))
 
 
 @dataclass
@@ -107,6 +109,11 @@ class Life:
             a = step.a % 20 + 1 if at else step.a
             words = by_hand.choose(self.settings, self.world.night, a, step.b, at)
             self.deeds += 1
+            return Fact(step, words, "event", before, before)
+        if step.what == "schools":
+            self.airflow.rostered = _ROSTERED[step.a % len(_ROSTERED)]
+            self.deeds += 1
+            words = f"the district's file names {' and '.join(self.airflow.rostered) or 'no school, which is all'}"
             return Fact(step, words, "event", before, before)
         fact = Fact(step, "nothing is done", "nothing", before, before)
         if step.what in ACTS:

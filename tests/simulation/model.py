@@ -65,12 +65,9 @@ class Standing:
     is_here: bool
     #: of a leaver, what the SIS says: absent, or outright that they are gone
     is_absent: bool
+    #: their role here
+    role: str
     schools: tuple[str, ...] = ()
-
-    @property
-    def role(self) -> str:
-        """Their role here."""
-        return ROLE[self.human.role]
 
     @property
     def school(self) -> str | None:
@@ -93,6 +90,8 @@ class Model:
     answer: str
     #: the pulls that were loaded before, oldest first
     earlier: list[Sis] = field(default_factory=list)
+    #: the schools that the district's file names; none is all
+    rostered: tuple[str, ...] = ()
 
     #: the settings of each school that was asked for
     _of: dict[str | None, dict[str, Any]] = field(default_factory=dict)
@@ -181,11 +180,14 @@ class Model:
     def _standing(self, human: Human) -> Standing | None:
         entries = self._entries(human)
         person = entries[0] if entries else None
-        here = [record for record in human.records if record.status == "active" and record.enabled]
+        present = [record for record in human.records if record.status == "active" and record.enabled]
+        here = [record for record in present if not self._is_elsewhere(human, record)]
         is_told = not here or len(here) == len(human.records)
-        if len(entries) > 1 or not is_told or not self._is_identified(human, person) or not self._is_placed(here, person):
+        if len(entries) > 1 or not is_told or not self._is_identified(human, person) or not self._is_placed(human, here, person):
             return None
-        return Standing(human, person, bool(here), not human.records, _schools(here))
+        # Who is at no rostered school any more is not told to be gone, as somebody disabled is.
+        is_absent = not human.records or len(present) > len(here)
+        return Standing(human, person, bool(here), is_absent, self._role(human, here), self._schools(human, here))
 
     def _is_identified(self, human: Human, person: Row | None) -> bool:
         """Whether it is beyond doubt which entry is theirs, or that they have none yet."""
@@ -199,14 +201,46 @@ class Model:
         is_anothers = any(self._sent.get(one, human.given) != human.given for one in person["sourced_ids"])
         return not is_asked and not is_anothers and ids <= set(person["sourced_ids"]) and self._is_same(human, person)
 
-    def _is_placed(self, here: list[Record], person: Row | None) -> bool:
+    def _is_placed(self, human: Human, here: list[Record], person: Row | None) -> bool:
         """Whether it is beyond doubt whose settings they follow: every school is listed, and one like the other."""
-        if any(not record.schools or set(record.schools) - self.orgs - {"D1"} for record in here):
+        known = self.orgs | {"D1"}
+        if any(not record.schools or not known.issuperset(record.schools) for record in here):
             return False
-        schools = _schools(here)
+        if human.extra and (human.extra[1] not in known or len(human.records) > 1):
+            return False
+        schools = self._schools(human, here)
         # Which of several records leads is the product's own choice.
         others = [*(schools[1:] if len(here) > 1 else ()), *(person["school_ids"][:1] if person and schools else ())]
         return not any(self._differs(schools[0], other) for other in others if schools)
+
+    def _works(self, human: Human, record: Record) -> list[tuple[str, str, str]]:
+        """Role here, org and mark of each role of a record, but for those of a parent."""
+        marks = {"first": ("primary", ""), "second": ("", "primary")}.get(human.extra[2] if human.extra else "", ("", ""))
+        every = [(human.role, org, marks[0]) for org in record.schools]
+        if human.extra and record is human.records[0]:
+            every.append((human.extra[0], human.extra[1], marks[1]))
+        return [(ROLE[role], org, mark) for role, org, mark in every if role in ROLE]
+
+    def _counts(self, org: str) -> bool:
+        """Whether what somebody is at an org is something here: a rostered school, or the district."""
+        return org == "D1" or not self.rostered or org in self.rostered
+
+    def _is_elsewhere(self, human: Human, record: Record) -> bool:
+        """Whether a record is certainly of somebody at schools that are not rostered, and who is nothing at others or above them."""
+        works = self._works(human, record)
+        at_schools = [org for _, org, _ in works if org != "D1"]
+        leads = any(role == "admin" and org == "D1" for role, org, _ in works)
+        return bool(at_schools) and not leads and not any(self._counts(org) for org in at_schools)
+
+    def _role(self, human: Human, records: Iterable[Record]) -> str:
+        """The role that counts: one that is marked as primary, else the weightiest."""
+        works = [one for record in records for one in self._works(human, record) if self._counts(one[1])]
+        marked = [role for role, _, mark in works if mark] or [role for role, _, _ in works] or [ROLE[human.role]]
+        return min(marked, key=("admin", "teacher", "staff", "student").index)
+
+    def _schools(self, human: Human, records: Iterable[Record]) -> tuple[str, ...]:
+        every = dict.fromkeys(org for record in records for _, org, _ in self._works(human, record) if org != "D1")
+        return tuple(one for one in every if self._counts(one))
 
     def _is_new(self, human: Human) -> bool:
         """Whether nobody who is or was here can be mistaken for somebody new: one address or username alone makes nobody the same."""
@@ -289,7 +323,7 @@ class Model:
         """The fields that somebody must have after the night; None where nobody is to be made."""
         person = standing.person
         if person is None:
-            made = self.may("roster", standing.role, standing.school)
+            made = standing.is_here and self.may("roster", standing.role, standing.school)
             return {"status": "active", **self._says(standing, {})} if made else None
         if not person["include_in_sync"]:
             return self._as_before(person)
@@ -355,6 +389,7 @@ class Model:
         grades = {GRADE[one] for one in row["grades"]}
         return (
             row["status"] == "active"
+            and (not self.rostered or row["school_id"] in self.rostered)
             and own["enabled"]
             and bool(set(own["terms"]) & set(row["term_ids"]))
             and (not own["grades"] or bool({GRADE[one] for one in own["grades"]} & grades))
@@ -382,10 +417,6 @@ class Model:
         for row in self.sis.enrollments:
             found.setdefault(row["class_id"], []).append(row)
         return found
-
-
-def _schools(records: Iterable[Record]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one for record in records for one in record.schools if one != "D1"))
 
 
 _TEXTS = ("given_name", "family_name", "preferred_given_name", "email", "username", "identifier")

@@ -29,7 +29,7 @@ def rosters(model: Model) -> Iterator[Roster]:
     for row in model.sis.classes:
         if model.is_listed(row):
             yield _of_class(model, row)
-    for school in sorted(model.orgs):
+    for school in sorted(model.orgs & set(model.rostered) if model.rostered else model.orgs):
         own = model.of(school)["auto_lists"]
         if own["role"]:
             yield from _grouped(model, school, "role")
@@ -43,7 +43,8 @@ def _of_class(model: Model, row: Row) -> Roster:
         grades=tuple(sorted({GRADE[one] for one in row["grades"]})), term_ids=tuple(row["term_ids"]),
     )  # fmt: skip
     for number, manages in model.rolls(row["sourced_id"]):
-        if manages and model.humans[number].role == "student":
+        standing = model.standings.get(number)
+        if manages and (standing.role if standing else model.humans[number].role) == "student":
             continue
         (made.managers if manages else made.members).add(number)
     made.unsaid = model.dated(row["sourced_id"])

@@ -18,8 +18,9 @@ def _model(case: Case) -> Model | None:
     runs = case.fact.before.runs
     earlier = [one.pull.sis for one in case.life.jobs if one is not job and runs.get(one.run.run_id, {}).get("loaded_at")]
     return Model(
-        case.fact.before, job.pull.sis, case.life.world.humans, case.who, case.row["settings"], job.run.night, job.answer, earlier
-    )
+        case.fact.before, job.pull.sis, case.life.world.humans, case.who, case.row["settings"], job.run.night, job.answer, earlier,
+        job.rostered,
+    )  # fmt: skip
 
 
 @invariant("runs")

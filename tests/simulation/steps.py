@@ -33,12 +33,12 @@ WEIGHTS: Mapping[str, int] = {
     # what Airflow or an operator may do at any later time
     "clear": 5, "backfill": 3, "undo": 6, "restore_dump": 1,
     # what happens in the schools
-    "leave": 6, "join": 5, "come_back": 5, "move": 5, "marry": 3, "prefer": 2, "mail": 2, "blank": 2, "role": 3, "renumber": 4,
+    "leave": 6, "join": 5, "come_back": 5, "move": 5, "marry": 3, "prefer": 2, "mail": 2, "blank": 2, "role": 3, "second_role": 5, "renumber": 4,
     "reissue": 5, "inherit": 8, "swap_ids": 1, "second_record": 3, "drop_record": 2, "enroll": 6, "drop": 4, "end_enrollment": 2, "teach": 4,
     "class": 4, "merge": 2, "split": 2, "retitle": 2, "term": 3, "session": 2, "org": 1, "grade": 2, "rollover": 2,
     # what people do by hand
     "pin": 4, "unpin": 1, "exclude": 4, "include": 3, "add_person": 3, "retype": 2, "add_member": 4, "remove_member": 3,
-    "rename": 2, "visible": 3, "relink": 4, "refuse": 3, "setting": 30, "school_setting": 12,
+    "rename": 2, "visible": 3, "relink": 4, "refuse": 3, "setting": 30, "school_setting": 12, "schools": 4,
 }  # fmt: skip
 _STEPS = 16
 #: Drawn in every sequence. Of the other kinds each sequence has a half: fewer kinds meet each other more often.

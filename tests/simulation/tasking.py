@@ -105,6 +105,8 @@ class Job:
     #: what a task let out that no task may
     fault: str | None = None
     waits: bool = False
+    #: the schools that the district's file named when people were made of what was read; none is all
+    rostered: tuple[str, ...] = ()
 
 
 @dataclass
@@ -116,6 +118,8 @@ class Airflow:
     patch: pytest.MonkeyPatch
     settings: dict[str, Any]
     current: Job | None = None
+    #: the schools that the district's file names
+    rostered: tuple[str, ...] = ()
 
     def stand_in(self) -> None:
         """Answer the tasks' questions to Airflow from now on."""
@@ -133,7 +137,7 @@ class Airflow:
             return {"dag_run": made}
 
         for name, answer in {
-            "this_district": lambda: OAK,
+            "this_district": lambda: OAK.model_copy(update={"schools": self.rostered}),
             "this_run": lambda district: self.job.run,
             "settings_text": lambda district: json.dumps(self.settings),
             "sis_connection": lambda district: None,
@@ -176,6 +180,8 @@ class Airflow:
         """Carry out one task; Killed goes through, and leaves it to be tried again."""
         self.current = job
         job.states[task] = None
+        if task == "transform":
+            job.rostered = self.rostered
         work: Callable[[], object] = getattr(self, f"_{task}", None) or getattr(nightly, task)
         try:
             work()

@@ -39,6 +39,8 @@ class Human:
     records: list[Record] = field(default_factory=list)
     #: every family name, identifier, e-mail and username that was ever theirs
     ever: set[str] = field(default_factory=set)
+    #: a role beside the one above, of their first record: OneRoster's role, its org, and which of the two is marked as primary
+    extra: tuple[str, str, str] | None = None
 
     def remember(self) -> None:
         """Whatever they bear now was theirs once."""
@@ -80,10 +82,11 @@ class World:
         return Sis(rows, list(self.orgs.values()), list(self.terms.values()), [], list(self.classes.values()), rolls)
 
     def _row(self, human: Human, record: Record) -> Row:
+        roles = _roles(human, record) if human.extra and record is human.records[0] else {}
         return user(
             record.sourced_id, human.role, record.schools, given_name=human.given, family_name=human.family,
             preferred_given_name=human.preferred, email=human.email, username=human.username, identifier=human.identifier,
-            grades=list(human.grades), status=record.status, enabled=record.enabled,
+            grades=list(human.grades), status=record.status, enabled=record.enabled, **roles,
         )  # fmt: skip
 
     def owner_of(self, sourced_id: str) -> int | None:
@@ -99,6 +102,19 @@ class World:
         new = f"u{number}-{self.numbers}"
         self.had.setdefault(number, new)
         return new
+
+
+def _roles(human: Human, record: Record) -> Row:
+    """The columns of a record that gives somebody a second role, as OneRoster 1.2 does."""
+    assert human.extra is not None
+    role, org, primary = human.extra
+    first, second = {"first": ("primary", "secondary"), "second": ("secondary", "primary")}.get(primary, ("", ""))
+    return {
+        "roles": [*(human.role for _ in record.schools), role],
+        "role_types": [*(first for _ in record.schools), second],
+        "role_org_ids": [*record.schools, org],
+        "org_ids": list(dict.fromkeys([*record.schools, org])),
+    }
 
 
 _CAST = (
@@ -242,6 +258,20 @@ def _role(world: World, a: int, b: int, c: int) -> str | None:
     roles = ["teacher", "aide", "principal"]
     one.role = roles[(roles.index(one.role) + 1 + b % 2) % 3] if one.role in roles else "teacher"
     return f"{one.given} is now {one.role}"
+
+
+def _second_role(world: World, a: int, b: int, c: int) -> str | None:
+    """Somebody gets a role beside the one they have, at a school, the district or a school that nobody knows; or loses it."""
+    one = _someone(world, a, here=True)
+    if one is None:
+        return None
+    if one.extra is not None:
+        one.extra = None
+        return f"{one.given} has one role only"
+    roles = ("parent", "student") if one.role == "student" else ("administrator", "teacher", "aide", "guardian")
+    org = (*SCHOOLS, "D1", "nowhere")[b % 4]
+    one.extra = (roles[b % len(roles)], org, ("first", "second", "neither")[c % 3])
+    return f"{one.given} is {one.extra[0]} at {org} as well; primary is {one.extra[2]}"
 
 
 def _renumber(world: World, a: int, b: int, c: int) -> str | None:
@@ -452,5 +482,5 @@ EVENTS: dict[str, Any] = {
     "blank": _blank, "role": _role, "renumber": _renumber, "reissue": _reissue, "inherit": _inherit, "swap_ids": _swap_ids,
     "second_record": _second_record, "drop_record": _drop_record, "enroll": _enroll, "drop": _drop,
     "end_enrollment": _end_enrollment, "teach": _teach, "class": _class, "merge": _merge, "split": _split, "retitle": _retitle,
-    "term": _term, "session": _session, "org": _org, "grade": _grade, "rollover": _rollover,
+    "term": _term, "session": _session, "second_role": _second_role, "org": _org, "grade": _grade, "rollover": _rollover,
 }  # fmt: skip

@@ -304,6 +304,10 @@ def _counts(role: object, period: str) -> bool:
     return period == "now" and str(role).strip().lower() not in PARENT_ROLES
 
 
+def _is_admin(role: object) -> bool:
+    return ROLE_OF.get(str(role).strip().lower()) == "admin"
+
+
 def _schools(
     users: pd.DataFrame, orgs: pd.DataFrame, rostered: Sequence[str]
 ) -> tuple[list[list[str] | None], list[Sequence[str]]]:
@@ -311,7 +315,8 @@ def _schools(
     which nothing is known, a blank one where none is named.
 
     A school that the district's file names is one, whether the SIS lists it or not. A user of the whole district has no
-    school of their own and is never outside. A school at which somebody is a parent, and nothing else, is not theirs.
+    school of their own and is never outside, nor is an admin of the district whose other role is at a school. A school at
+    which somebody is a parent, and nothing else, is not theirs.
     """
     listed, above = known_orgs(orgs)
     wanted = set(rostered)
@@ -334,6 +339,9 @@ def _schools(
         if len(at) < len(every):
             unknown = [org for org in every if org not in listed and org not in above and org not in wanted]
             elsewhere = bool(wanted) and not at and not unknown and any(org in listed for org in every)
+            if elsewhere and len(periods) > 1:
+                works = zip(roles, by_role, periods, strict=False)
+                elsewhere = not any(org in above and _counts(role, one) and _is_admin(role) for role, org, one in works)
         schools.append(None if elsewhere else at)
         unsure.append(unknown)
     return schools, unsure

@@ -155,3 +155,17 @@ def test_an_org_that_nobody_lists_makes_no_teacher_an_admin(directory: Directory
     at_s2 = roles(("teacher", "primary", "S1"), ("administrator", "primary", "S2"))
     directory.night(Sis(users=[user("x") | at_s2], orgs=[school("S1"), school("S2")]))
     assert ("x", "admin", "active", ["S1", "S2"]) in directory.rows(_PEOPLE)
+
+
+def test_an_admin_of_the_district_is_here_whatever_else_they_are_at_a_school_that_is_not_rostered(directory: Directory) -> None:
+    """Who is only enrolled at the district as well, as some servers have everybody, is still at the other school."""
+    directory.settings, directory.rostered = everything_on(auto_lists={"role": True}), ("S1",)
+    orgs = [school("S1"), school("S2"), school("D") | {"type": "district"}]
+    stays = [user(f"s{n}") for n in range(3)]
+    admin, pupil = user("a", "administrator", ["D"]), user("p", "student", ["S1"])
+    directory.night(Sis(orgs=orgs, users=[*stays, admin, pupil]))
+    admin |= roles(("administrator", "primary", "D"), ("teacher", "secondary", "S2"))
+    pupil |= roles(("student", "primary", "D"), ("student", "secondary", "S2"))
+    directory.night(Sis(orgs=orgs, users=[*stays, admin, pupil]))
+    people = {row[0]: row[1:] for row in directory.rows(_PEOPLE)}
+    assert people["a"] == ("admin", "active", []) and people["p"][1] == "archived"
