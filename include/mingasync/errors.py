@@ -39,6 +39,10 @@ class SnapshotUnusable(MingaSyncError):
     """What a run read is not whole, was read anew since, or was written by a newer version; nothing is made from it."""
 
 
+class SnapshotStoreRefused(MingaSyncError):
+    """The snapshot store took no more: its disk is full, or it may not be written."""
+
+
 class CriticalData(MingaSyncError):
     """The data cannot be trusted at all; the run stops before any change."""
 

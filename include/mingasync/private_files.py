@@ -11,6 +11,8 @@ from typing import IO, Any
 
 from fsspec.implementations.local import LocalFileSystem
 
+from include.mingasync.snapshot_store import refusals_in_words
+
 _FOLDER, _FILE = 0o700, 0o600
 
 
@@ -23,24 +25,38 @@ def make_folder(fs: Any, path: str) -> None:
     while not missing[-1].exists():
         missing.append(missing[-1].parent)
     for folder in reversed(missing[:-1]):
-        with suppress(FileExistsError):
+        with refusals_in_words(), suppress(FileExistsError):
             folder.mkdir(mode=_FOLDER)
             folder.chmod(_FOLDER)
 
 
 @contextmanager
 def writing(fs: Any, path: str) -> Iterator[IO[bytes]]:
-    """A file that appears under ``path`` when all of it is written; two writers at once never mix."""
+    """A file that appears under ``path`` when all of it is written; two writers at once never mix.
+
+    Raises SnapshotStoreRefused where a disk is full or may not be written; nothing of the file is left then.
+    """
     part = f"{path}.{uuid.uuid4().hex[:8]}.part"
     if isinstance(fs, LocalFileSystem):
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE), "wb") as file:
-            os.fchmod(file.fileno(), _FILE)
-            yield file
-        Path(part).replace(path)
+        with refusals_in_words(), _gone_unless_whole(part):
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE), "wb") as file:
+                os.fchmod(file.fileno(), _FILE)
+                yield file
+            Path(part).replace(path)
     else:
         with fs.open(part, "wb") as file:
             yield file
         fs.mv(part, path)
+
+
+@contextmanager
+def _gone_unless_whole(part: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            Path(part).unlink(missing_ok=True)
+        raise
 
 
 def tighten(fs: Any, path: str) -> int:

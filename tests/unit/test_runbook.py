@@ -56,6 +56,7 @@ CARRIED_OUT = {
     "Connection: *The last verification": f"{_CONNECTION}::test_a_verification_that_left_no_result_is_told",
     "state `skipped`": f"{_CLEARING}::test_a_night_skipped_with_rostering_off_runs_once_it_is_on",
     "every task fails": f"{_RUNBOOK}::test_a_directory_that_was_away_is_loaded_once_the_failed_tasks_are_cleared",
+    "*The snapshot store": f"{_RUNBOOK}::test_a_full_disk_is_told_and_the_night_goes_on_once_there_is_room",
     "`notify` failed": "e2e/test_mail_down.py::test_the_night_is_done_and_its_mail_comes_once",
 }
 

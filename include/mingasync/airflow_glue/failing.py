@@ -48,13 +48,14 @@ def tell_without_directory(running: Any) -> None:
 
 
 def _has_its_mail(run: Run) -> bool:
-    """Whether the directory knows of the night's mail, sent or still to be sent; no where it cannot be asked."""
+    """Whether the directory knows of the run's mail, sent or still to be sent; no where it cannot be asked."""
+    from include.mingasync.airflow_glue.results_mail import kind_of_mail
+
     try:
         with context.directory() as connection:
             row = connection.execute(
-                """select exists (select from directory.mails as m join directory.sync_runs as r using (run_no)
-                                  where m.district = %s and m.night = %s and m.kind in ('results', 'results of ' || r.run_id))""",
-                (run.district, run.night),
+                "select exists (select from directory.mails where district = %s and night = %s and kind = %s)",
+                (run.district, run.night, kind_of_mail(run)),
             ).fetchone()
             return row == (True,)
     except Exception as error:

@@ -21,6 +21,11 @@ log = logging.getLogger(__name__)
 _KEPT = "What the run did, or did not do, stands as the OneRoster History tells it; only the mail is missing."
 
 
+def kind_of_mail(run: Run) -> str:
+    """What a run's mail is written down as: one for a night, and one for each run that a person started."""
+    return "results" if run.kind in ("nightly", "backfill") else f"results of {run.run_id}"
+
+
 def mail_results(connection: psycopg.Connection[Any], district: District, run: Run, *, asking: bool = False) -> None:
     """Mail what a run did to everybody who wants to know, each mail once; MailRefused when the server is down.
 
@@ -35,7 +40,7 @@ def mail_results(connection: psycopg.Connection[Any], district: District, run: R
     settings = _wanted(connection, district, run_no)
     asked = {None, *(group["school_id"] for group in held(connection, run_no))} if asking else set()
     # A run started by hand that asks for a mail gets its own; the clock's runs share one mail a night.
-    final = "results" if run.kind in ("nightly", "backfill") else f"results of {run.run_id}"
+    final = kind_of_mail(run)
     for school_id, wanted in _audiences(settings):
 
         def made(school_id: str | None = school_id, wanted: ResultsEmail = wanted) -> Mail:

@@ -18,6 +18,7 @@ from include.mingasync.console.history import run_from
 from include.mingasync.console.places import place
 from include.mingasync.console.reading import Row, directory
 from include.mingasync.console.rendering import render
+from include.mingasync.console.still_enrolled import still_enrolled
 
 router = APIRouter()
 #: More names of a school and role are counted and not shown.
@@ -82,10 +83,11 @@ def _look(slug: str, run_id: str) -> tuple[Row, Decision] | None:
         found = here.rows("run", district=slug, run_id=run_id)
         if not found:
             return None
-        groups = here.rows("decision", district=slug, run_id=run_id)
+        signs = here.rows("decision_signs", district=slug, run_id=run_id)
+        enrolled = still_enrolled(found[0]["snapshot_url"]) if signs and signs[0]["orphans"] else []
+        groups = here.rows("decision", district=slug, run_id=run_id, enrolled=enrolled)
         names = here.rows("decision_people", district=slug, run_id=run_id, most=NAMES_PER_GROUP) if groups else []
         grades = here.rows("decision_grades", district=slug, run_id=run_id) if groups else []
-        signs = here.rows("decision_signs", district=slug, run_id=run_id) if groups else []
     question = asking.question(place(slug).dag_id, run_id) if groups else None
     causes = causes_of(groups, grades, signs[0] if signs else None, found[0]["night"])
     return found[0], decision_from(found[0], groups, question, causes, names)

@@ -162,6 +162,7 @@ def causes_of(rows: Sequence[Row], grades: Sequence[Row], signs: Row | None, nig
     return {
         key_of((row["school_id"], row["role"])): [
             *_of_group(row, whole, [one for one in grades if (one["school_id"], one["role"]) == (row["school_id"], row["role"])]),
+            *_of_some(row),
             *_of_year(row, signs, night),
             *_of_reading(row, signs),
         ]
@@ -200,6 +201,18 @@ def _of_group(row: Row, whole: set[str], grades: Sequence[Row]) -> Iterable[str]
             yield f"Nearly everybody of {told} is missing ({words.number(number)}), and few others: {shared} still shared?"
 
 
+def _of_some(row: Row) -> Iterable[str]:
+    """What is true of some people of a group only."""
+    if 0 < row["said_gone"] < _WHOLE * row["people"]:
+        yield f"Of {words.number(row['said_gone'])} the SIS says itself that they are over: tobedeleted, inactive or not enabled."
+    if enrolled := row["still_enrolled"]:
+        who = "is 1" if enrolled == 1 else f"are {words.number(enrolled)}"
+        yield (
+            f"There {who} whom it does not send and still enrolls: somebody who is enrolled has hardly left, so the sharing was "
+            "probably changed."
+        )
+
+
 def _of_year(row: Row, signs: Row, night: dt.date) -> Iterable[str]:
     ends = signs.get("year_ends")
     if ends and row["role"] == "student":
@@ -210,13 +223,6 @@ def _of_reading(row: Row, signs: Row) -> Iterable[str]:
     now, before = signs.get("users"), signs.get("users_before")
     if row["absent"] and now is not None and before and now < before:
         yield (f"The SIS sent {words.number(now)} users; on {words.night(signs['night_before'])} it sent {words.number(before)}.")
-    orphans = signs.get("orphans")
-    if row["absent"] and row["role"] != "admin" and orphans:
-        noun = "enrollment" if orphans == 1 else "enrollments"
-        yield (
-            f"It still sends {words.number(orphans)} {noun} of users whom it does not send: "
-            "somebody who is enrolled has hardly left, so the sharing was probably changed."
-        )
 
 
 def reason_in_words(reason: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -12,20 +11,18 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from include.mingasync.console import starting
 from include.mingasync.console.access import DistrictSlug, may_edit
 from include.mingasync.console.forms import SentForm
 from include.mingasync.console.list_acts import NO_LIST, NO_PERSON
 from include.mingasync.console.lists_pages import number_in, seen_other
 from include.mingasync.console.places import place as place_of
-from include.mingasync.console.reading import Directory, Unreadable, directory
+from include.mingasync.console.reading import Directory, directory
 from include.mingasync.console.rendering import render
 from include.mingasync.console.searching import NOT_UNDERSTOOD, search_in, search_of
-from include.mingasync.console.variables import read_variable
+from include.mingasync.console.why_night import Night
 from include.mingasync.directory import why
-from include.mingasync.directory.why_link import Link, broken, holding
+from include.mingasync.directory.why_link import Link
 from include.mingasync.errors import MingaSyncError
-from include.mingasync.settings import Settings, read_settings
 from include.mingasync.snapshot import Snapshot
 
 router = APIRouter()
@@ -48,17 +45,23 @@ class Told:
     mend_words: str
 
 
-def _told(story: Story, night: Sequence[Link], slug: str, run_id: str | None) -> Told:
-    links = [*night] + [line if isinstance(line, Link) else Link(line) for line in story.lines]
+def _told(story: Story, night: Night, slug: str, run_id: str | None) -> Told:
+    own = night.of_school(story.school_id)
+    links = [*night.links, *own] + [line if isinstance(line, Link) else Link(line) for line in story.lines]
     first = next((one for one in links if one.holds is False), None)
     address, words = _control(first.control if first else None, slug, run_id)
+    # What their school has of its own is not on the district's sheet.
+    is_schools = story.school_id in night.schools_of_their_own and first not in night.links
+    if first and first.control == "settings" and is_schools:
+        address = f"{address}?school={quote(story.school_id or '', safe='')}"
+        words = f"{words} of {night.name_of(story.school_id)}"
     return Told(story.subject, links, address, words)
 
 
 def _control(control: str | None, slug: str, run_id: str | None) -> tuple[str | None, str]:
     """The address below the console of the page with a control, and what it is called."""
-    if not control:
-        return None, ""
+    if not control or control == "airflow":
+        return None, "Airflow" if control else ""
     kind, _, number = control.partition("/")
     base = f"/districts/{slug}"
     if kind == "person":
@@ -73,49 +76,6 @@ def _control(control: str | None, slug: str, run_id: str | None) -> tuple[str | 
     return f"{base}/{control}", _PAGES[control]
 
 
-def _night(here: Directory, slug: str) -> Iterator[Link]:
-    """What every answer begins with: whether runs come at night at all, and how the last one ended."""
-    key = f"mingasync_{slug}"
-    try:
-        settings = read_settings(read_variable(key).text, key)
-    except MingaSyncError as error:
-        yield broken(f"The settings cannot be read: {error}", "settings")
-    else:
-        is_on = settings.automatic_rostering
-        said = f"“Enable Automatic Rostering” is {'on' if is_on else 'off: no night changes anything'}."
-        yield holding(said) if is_on else broken(said, "settings")
-        yield from _quiet(settings, dt.datetime.now(place_of(slug).zone).date())
-    if _is_paused(key):
-        yield broken(f"The DAG {key} is paused in Airflow: no night begins. Turn it on there.")
-    for last in here.rows("standings", districts=[slug]):
-        if last["state"] == "failed":
-            yield broken(f"The last run failed: {last['reason']}", f"run/{last['run_id']}")
-        elif last["state"] == "skipped":
-            yield Link(f"The last run, of {last['night']}, was skipped: {last['reason']}")
-        elif last["finished_at"]:
-            yield holding(f"The last run, of {last['night']}, has ended.")
-        else:
-            yield Link(f"The last run, of {last['night']}, has not ended.")
-
-
-def _quiet(settings: Settings, today: dt.date) -> Iterator[Link]:
-    """What a quiet period of the district keeps its nights from today."""
-    if quiet := settings.quiet_on(today):
-        dates = f"from {quiet.first} to {quiet.last}"
-        if quiet.mode == "pause":
-            yield broken(f"A quiet period pauses the sync {dates}: no night changes anything.", "settings")
-        else:
-            yield broken(f"A quiet period allows additions only {dates}: no night updates or archives anybody.", "settings")
-
-
-def _is_paused(dag_id: str) -> bool:
-    """Whether Airflow begins no run of a DAG; no where it cannot be asked."""
-    try:
-        return starting.dag(dag_id).is_paused
-    except Unreadable:
-        return False
-
-
 @router.get("/districts/{slug}/why")
 def why_of(request: Request, slug: DistrictSlug, user: GetUserDep) -> Response:
     """The box to ask in; who and what fits; the chain of one of them, or of what is not there."""
@@ -128,7 +88,7 @@ def why_of(request: Request, slug: DistrictSlug, user: GetUserDep) -> Response:
             run_id = loaded[0]["run_id"] if loaded else None
             url = loaded[0]["snapshot_url"] if loaded else None
             content["read_at"] = loaded[0]["snapshot_at"] if loaded else None
-            night = list(_night(here, slug))
+            night = Night.of(here, slug)
             asking = _Asking(here, slug, Snapshot(url) if url else None)
             if query.get("person"):
                 stories = asking.of_one(why.why_this_person, query["person"], NO_PERSON)

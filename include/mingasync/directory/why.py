@@ -79,10 +79,14 @@ _ANSWERS = {
 
 @dataclass(frozen=True)
 class Story:
-    """Who or what was asked about, and what there is to tell, oldest first, the present state at the head."""
+    """Who or what was asked about, and what there is to tell, oldest first, the present state at the head.
+
+    ``school_id``: the school whose settings decide about it, None where it is at none.
+    """
 
     subject: str
     lines: tuple[str, ...]
+    school_id: str | None = None
 
 
 def why_person(connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None = None) -> list[Story]:
@@ -145,7 +149,7 @@ class _Users:
     @classmethod
     def of(cls, snapshot: Snapshot) -> _Users:
         """Those of a snapshot."""
-        columns = ["sourced_id", "given_name", "family_name", "email", "username", "identifier"]
+        columns = ["sourced_id", "status", "enabled", "given_name", "family_name", "email", "username", "identifier"]
         return cls(snapshot.frame("users", columns), "users" not in snapshot.incomplete_reasons())
 
 
@@ -202,7 +206,7 @@ def _person(connection: psycopg.Connection[Any], district: str, row: tuple[Any, 
     # Whoever is archived for a reason that is told below is mended there.
     told = any(isinstance(line, Link) and line.holds is False for line in lines)
     head = Link(now, True if status == "active" else None if told else False)
-    return Story(f"{given} {family} (person {person_id})", (head, *lines))
+    return Story(f"{given} {family} (person {person_id})", (head, *lines), next(iter(schools), None))
 
 
 def _archive_is_open(connection: psycopg.Connection[Any], district: str, person_id: int) -> bool:
@@ -217,12 +221,22 @@ def _archive_is_open(connection: psycopg.Connection[Any], district: str, person_
 
 def _is_sent(users: _Users, sourced_id: str, *, may_be_missing: bool) -> Iterator[str]:
     """Whether the SIS sent the record that leads; whoever left is rightly missing, and only their archive is still to come."""
-    if users.records["sourced_id"].eq(sourced_id).any():
-        yield holding(f"The SIS sends the record {sourced_id}.")
+    own = users.records[users.records["sourced_id"].eq(sourced_id)]
+    if len(own):
+        gone = _gone_as(own.iloc[-1])
+        said = f"The SIS sends the record {sourced_id}{f' as {gone}: they have left' if gone else ''}."
+        yield holding(said) if gone is None else Link(said, None if may_be_missing else False)
     elif users.are_whole:
         yield Link(f"The SIS did not send the record {sourced_id} when it was read last.", None if may_be_missing else False)
     else:
         yield f"The record {sourced_id} is not among those that came last, and not all came."
+
+
+def _gone_as(record: pd.Series) -> str | None:
+    """In which word a record says that its user is not here; None where it says no such thing."""
+    if record["status"] in ("tobedeleted", "inactive"):
+        return str(record["status"])
+    return "not enabled" if pd.notna(record["enabled"]) and not record["enabled"] else None
 
 
 def _places(connection: psycopg.Connection[Any], district: str, person_id: int, role: str) -> Iterator[str]:
@@ -349,7 +363,11 @@ def _not_there(connection: psycopg.Connection[Any], district: str, asked: str, s
         # The directory may hold somebody under other words than the SIS sends by now.
         known = _people(connection, district, snapshot, sourced_id=user["sourced_id"])
         yield from known or [
-            Story(f"{full.strip()} (SIS {user['sourced_id']})", tuple(_absence(connection, district, user, snapshot)))
+            Story(
+                f"{full.strip()} (SIS {user['sourced_id']})",
+                tuple(_absence(connection, district, user, snapshot)),
+                next(iter(user["org_ids"]), None),
+            )
         ]
 
 
@@ -364,8 +382,8 @@ def _absence(connection: psycopg.Connection[Any], district: str, user: pd.Series
         yield broken("Parents and guardians are not people here, only a student's contact.")
     elif not any(role in ROLE_OF for role in roles):
         yield broken(f"The role '{', '.join(roles)}' is none that is rostered.")
-    elif user["status"] != "active" or user["enabled"] is False:
-        yield broken(f"The record is {user['status'] if user['status'] != 'active' else 'not enabled'} in the SIS.")
+    elif gone := _gone_as(user):
+        yield broken(f"The record is {gone} in the SIS.")
     elif reason := planned(connection, district, sourced_id):
         yield broken(f"The last loaded night says: {REASONS.get(reason, reason)}.", mended_by(reason))
     elif no_role := no_role_counts(pd.DataFrame([user]), snapshot.taken_at.date())[0]:
@@ -416,7 +434,7 @@ def _rows_of_lists(
 ) -> list[tuple[Any, ...]]:
     return connection.execute(
         """
-        select list_id, name, kind, status, visibility, term_ids from directory.user_lists
+        select list_id, name, kind, status, visibility, term_ids, school_id from directory.user_lists
         where district = %(district)s and (
             kind = 'class' and source_id = %(class)s or list_id = %(list_id)s
             or list_id::text = %(asked)s or lower(source_id) = lower(%(asked)s)
@@ -428,7 +446,7 @@ def _rows_of_lists(
 
 
 def _list(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ...], snapshot: Snapshot | None) -> Story:
-    list_id, name, kind, status, visibility, terms = row
+    list_id, name, kind, status, visibility, terms, school_id = row
     members, managers = connection.execute(
         """select count(*) filter (where member_role = 'member'), count(*) filter (where member_role = 'manager')
            from directory.list_members where list_id = %s""",
@@ -448,7 +466,7 @@ def _list(connection: psycopg.Connection[Any], district: str, row: tuple[Any, ..
     else:
         lines.append(holding("Public: all staff find it."))
     lines += _changes(connection, district, "list", list_id)
-    return Story(f"{name} (list {list_id})", tuple(lines))
+    return Story(f"{name} (list {list_id})", tuple(lines), school_id)
 
 
 def _no_list(connection: psycopg.Connection[Any], district: str, asked: str, snapshot: Snapshot | None) -> Iterator[Story]:
@@ -479,4 +497,5 @@ def _no_list(connection: psycopg.Connection[Any], district: str, asked: str, sna
         yield Story(
             f"{klass['title'] or 'Class'} (SIS {sourced_id})",
             (because, f"The class lies in the terms {terms or 'none'}."),
+            klass["school_id"],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 #: Where a person mends it: a page of the district by its address, ``person`` or ``list`` with the id behind it, ``run``, the
-#: issues of the run that was loaded last, or ``decision``, where its held archive is answered.
+#: issues of the run that was loaded last, ``decision``, where its held archive is answered, or ``airflow``, as the link says.
 Control = str
 
 
@@ -40,6 +40,7 @@ _MENDED: dict[str, Literal["settings", "terms", "run"]] = {
     "archive_off": "settings",
     "absent_nights": "settings",
     "roster_off": "settings",
+    "paused": "settings",
     "quiet": "settings",
     "parent_contact_off": "settings",
     "class_lists_off": "settings",

@@ -38,6 +38,8 @@ class _Roll:
     by_hand: Mapping[tuple[int, bool], tuple[bool, str]]
     held_back: Mapping[tuple[int, bool, str], str]
     proven: bool
+    #: why that night left the whole list as it was
+    rests: str | None
 
 
 def roll(
@@ -148,7 +150,17 @@ def _read(connection: psycopg.Connection[Any], district: str, list_id: int, sour
         by_hand={(person_id, manager): (keep, set_by) for person_id, manager, keep, set_by in by_hand},
         held_back={(person_id, manager, action): reason for person_id, manager, action, reason in held_back},
         proven=proven,
+        rests=_rests(connection, run_no, list_id),
     )
+
+
+def _rests(connection: psycopg.Connection[Any], run_no: int | None, list_id: int) -> str | None:
+    row = connection.execute(
+        """select reason from directory.changes
+           where run_no = %s and entity = 'list' and entity_no = %s and action = 'rest' and status = 'suppressed' limit 1""",
+        (run_no, list_id),
+    ).fetchone()
+    return str(row[0]) if row else None
 
 
 def last_loaded(connection: psycopg.Connection[Any], district: str) -> tuple[int | None, bool]:
@@ -194,7 +206,7 @@ class _Missing:
             return "they are archived"
         if not person.included:
             return '"Include user in SIS sync" is off for them'
-        if held_back:
+        if held_back := held_back or self.here.rests:
             return self.reasons.get(held_back, held_back)
         if not any((one, manager) in self.wanted for one in person.sourced_ids):
             what = "has not begun, has ended" if not manager else "has not begun, has ended, or is a student's"
@@ -210,7 +222,7 @@ class _Missing:
             return None
         if not person.included:
             return f"person/{person.person_id}"
-        if held_back := self.here.held_back.get((person.person_id, manager, "add")):
+        if held_back := self.here.held_back.get((person.person_id, manager, "add")) or self.here.rests:
             return mended_by(held_back, person.person_id)
         return None if any((one, manager) in self.wanted for one in person.sourced_ids) else "terms"
 
@@ -249,7 +261,7 @@ def _extra(here: _Roll, person_id: int, kept: set[str | None], *, manager: bool,
     """What keeps somebody on the list whom the SIS does not enroll."""
     person = next((one for one in here.people.values() if one.person_id == person_id), None)
     keep, _ = here.by_hand.get((person_id, manager), (False, ""))
-    held_back = here.held_back.get((person_id, manager, "remove"))
+    held_back = here.held_back.get((person_id, manager, "remove")) or here.rests
     if keep:
         return "put there by hand"
     if person and not person.included:

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include.mingasync.airflow_glue import context, failing, nightly
 from include.mingasync.errors import DirectoryRefused, MailRefused
+from include.mingasync.run import Kind
 from tests.integration.airflow_glue.conftest import Glue
 from tests.integration.directory.world import NIGHT
 
@@ -185,6 +186,20 @@ def test_a_run_that_never_came_into_the_directory_is_told_to_those_who_wanted_ma
     fail_without_directory(glue)
     (mail,) = glue.sent()
     assert mail["To"] == "sam@example.org" and "clear the task open_run and everything after it" in told(mail)
+
+
+@pytest.mark.parametrize("kind", ["nightly", "manual"])
+def test_another_runs_mail_of_the_night_is_not_that_of_a_run_that_never_came_into_the_directory(glue: Glue, kind: Kind) -> None:
+    glue.settings = wanting("sam@example.org")
+    glue.start("manual__before", "manual", send_email=True)
+    nightly.open_run()
+    nightly.notify()
+    assert len(glue.sent()) == 1
+    here, glue.dsn = glue.dsn, NOWHERE
+    fail_to_open(glue, f"{kind}__2", kind=kind, send_email=True)
+    glue.dsn = here
+    fail_without_directory(glue)
+    assert len(glue.sent()) == 2 and "clear the task open_run and everything after it" in told(glue.sent()[-1])
 
 
 def test_what_was_loaded_before_the_directory_went_away_is_not_denied(glue: Glue) -> None:

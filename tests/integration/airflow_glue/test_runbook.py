@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +137,33 @@ def test_a_directory_that_was_away_is_loaded_once_the_failed_tasks_are_cleared(
         assert chain.start("second", night=NIGHT + DAY) == "failed"
     assert chain.states["second"]["load"] == "failed" and chain.glue.directory.state() == before
     assert chain.clear("second", "load") == "success" and active(chain) == 19
+
+
+def test_a_full_disk_is_told_and_the_night_goes_on_once_there_is_room(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, really = chain.glue.directory.state(), nightly.transform
+
+    def full(path: Any, flags: int, *more: Any, **others: Any) -> int:
+        """A file of which nothing but its name fits on the disk."""
+        made = opened(path, flags, *more, **others)
+        if flags & os.O_CREAT and str(path).endswith(".part"):
+            os.close(made)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return made
+
+    def without_room() -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", full)
+            return really()
+
+    opened = os.open
+    with monkeypatch.context() as patch:
+        patch.setattr(nightly, "transform", without_room)
+        assert chain.start("second", night=NIGHT + DAY) == "failed"
+    said = "The snapshot store refused a file (No space left on device). Nothing of this step was kept."
+    assert chain.row("second")["reason"].startswith(said) and said in chain.glue.notes[-1]
+    assert chain.states["second"]["transform"] == "failed" and chain.glue.directory.state() == before
+    assert not list(Path(context.snapshot_of(chain.glue.run).url.removeprefix("file://")).rglob("*.part"))
+    assert chain.clear("second", "transform") == "success" and active(chain) == 19
 
 
 @pytest.fixture

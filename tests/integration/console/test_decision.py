@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -26,7 +27,8 @@ from tests.integration.console.conftest import Console, committing
 from tests.integration.console.metastore import answer_handed_on, make_tables, park, task
 from tests.integration.console.sheets import PAGE, Hand, Sheet
 from tests.integration.console.test_pages import words
-from tests.integration.directory.world import NIGHT, Sis, everything_on, school, term, user
+from tests.integration.directory.keeping import keep
+from tests.integration.directory.world import NIGHT, Sis, enrollment, everything_on, school, term, user
 
 RUN = "scheduled__2026-11-25T08:00:00+00:00"
 ADDRESS = f"/districts/oak/runs/{quote(RUN, safe='')}/decision"
@@ -167,20 +169,35 @@ def test_the_page_says_who_how_many_of_how_many_why_and_until_when(held: Held) -
     assert page.count("not sent any more") == 154
 
 
-def test_a_collection_that_shrank_and_enrollments_of_the_missing_are_told(held: Held) -> None:
+def test_a_collection_that_shrank_and_enrollments_of_the_missing_are_told(held: Held, tmp_path: Path) -> None:
+    """Of those enrollments each group is told its own: one at another school says nothing of whom this one lacks."""
+    directory = held.glue.directory
     for run_id, rows in (("first", 370), (RUN, 216)):
-        held.glue.directory.do(
+        directory.do(
             "update directory.sync_runs set collections = %s where run_id = %s", json.dumps({"users": {"rows": rows}}), run_id
         )
-    held.glue.directory.do(
+    still = [one["sourced_id"] for one in everybody() if one["sourced_id"] in ("c0", "c1", "c2", "t0")]
+    rolls = [enrollment("K", one) for one in (*still, "c0", "nobody")] + [enrollment("K", "a1", status="tobedeleted")]
+    sis = Sis([one for one in everybody() if one["sourced_id"] in ("c150", "t9")], enrollments=rolls)
+    directory.do(
+        "update directory.sync_runs set snapshot_url = %s where run_id = %s", keep(tmp_path, RUN, directory, sis).url, RUN
+    )
+    directory.do(
         "insert into directory.sync_issues (district, run_id, run_no, severity, resource, sourced_id, rule, message, fix)"
-        " select 'oak', %s, %s, 'error', 'enrollments', 'e' || n, 'enrollments.user_unknown', 'm', 'f' from generate_series(1, 9) n",
+        " select 'oak', %s, %s, 'error', 'enrollments', 'e' || n, 'enrollments.user_unknown', 'm', 'f' from generate_series(1, 6) n",
         RUN,
         held.run_no,
     )
     told = words(held.console.page(ADDRESS))
     assert "The SIS sent 216 users; on Tue 24 Nov 2026 it sent 370." in told
-    assert "It still sends 9 enrollments of users whom it does not send: somebody who is enrolled has hardly left" in told
+    hardly = "whom it does not send and still enrolls: somebody who is enrolled has hardly left"
+    assert told.count(hardly) == 2 and f"There are 3 {hardly}" in told and f"There is 1 {hardly}" in told
+    directory.do(
+        "update directory.changes set reason = 'tobedeleted' where run_no = %s and entity_no in"
+        " (select person_id from directory.people where sourced_id in ('a0', 'a1'))",
+        held.run_no,
+    )
+    assert words(held.console.page(ADDRESS)).count("Of 2 the SIS says itself that they are over") == 1
 
 
 def test_whoever_may_only_read_sees_who_is_held_and_no_buttons(held: Held) -> None:

@@ -145,7 +145,47 @@ def test_students_do_not_update_because_a_quiet_period_holds(oak: Oak, mode: str
 def test_students_do_not_update_because_the_dag_is_paused_in_airflow(oak: Oak, monkeypatch: pytest.MonkeyPatch) -> None:
     oak.night(classroom())
     monkeypatch.setattr(starting, "dag", lambda dag_id: starting.Dag(is_known=True, is_paused=True, going=()))
-    assert crosses(oak.ask("a@example.org")) == ["The DAG mingasync_oak is paused in Airflow: no night begins. Turn it on there."]
+    page = oak.ask("a@example.org")
+    assert crosses(page) == ["The DAG mingasync_oak is paused in Airflow: no night begins. Turn it on there."]
+    assert "It is mended in Airflow." in words(page) and "by the next sync" not in page
+
+
+@pytest.mark.parametrize("asked", ["a@example.org", "n@example.org", "Class C"])
+def test_nothing_changes_at_a_school_because_its_own_switch_is_off(oak: Oak, asked: str) -> None:
+    """Who is gone, who is new, and a class: the first cross is the school's pause, and its control is on the school's own sheet."""
+    before = classroom()
+    oak.night(before)
+    stored_with(oak, schools={"S1": {"automatic_rostering": False}})
+    now = classroom()
+    now.users[0] |= {"status": "tobedeleted"}
+    now.users.append(user("n"))
+    now.enrollments = [one for one in now.enrollments if one["user_id"] != "a"]
+    for _ in range(2):
+        oak.night(now)
+    page = oak.ask(asked)
+    first, *others = crosses(page)
+    assert first == "“Enable Automatic Rostering” is off for School S1: no run changes anything there."
+    assert control(page).endswith("/settings?school=S1") and "Rostering Settings of School S1" in words(page)
+    assert "nothing is recorded" not in page
+    if asked == "a@example.org":
+        assert others[0] == "The SIS sends the record a as tobedeleted: they have left."
+    # The control leads to the switch; on again, the next night does it.
+    assert "School S1" in words(oak.console.page(control(page)))
+    stored_with(oak)
+    oak.night(now)
+    assert "is off for" not in oak.ask(asked)
+    assert dict(oak.directory.rows("select sourced_id, status from directory.people where sourced_id in ('a', 'n')")) == {
+        "a": "archived", "n": "active",
+    }  # fmt: skip
+
+
+def test_nobody_is_updated_at_a_school_because_of_a_quiet_period_of_its_own(oak: Oak) -> None:
+    oak.night(classroom())
+    today = dt.datetime.now(ZoneInfo("America/Chicago")).date().isoformat()
+    stored_with(oak, schools={"S1": {"quiet": [{"from": today, "to": today, "mode": "additions_only"}]}})
+    page = oak.ask("a@example.org")
+    said = f"A quiet period of School S1 allows additions only from {today} to {today}: no run updates or archives anybody."
+    assert crosses(page) == [said] and control(page).endswith("/settings?school=S1")
 
 
 def test_a_night_that_was_skipped_is_not_told_as_one_that_was_done(oak: Oak) -> None:

@@ -86,6 +86,19 @@ def test_once_the_later_nights_are_undone_the_restore_goes_too(oak: Directory) -
     assert everything(oak) == before
 
 
+def test_whom_the_run_restored_and_changed_is_left_alone_as_a_whole(oak: Directory) -> None:
+    """Listed as a conflict, they are as the newest night has them, and what the run changed of them still says applied."""
+    back = two_classes(*HERE)
+    next(row for row in back.users if row["sourced_id"] == "c")["family_name"] = "Newname"
+    nights(oak, two_classes(*GONE), back, back)
+    before = everything(oak)
+    take_back(oak, "run-2")
+    assert everything(oak) == before
+    told = "select action, status from directory.sync_changes where entity = 'person' and run_id = %s order by 1"
+    assert oak.rows(told, "run-2") == [("restore", "applied"), ("update", "applied")]
+    assert {status for _, status in oak.rows(told, "undo of run-2")} == {"conflict"}
+
+
 @pytest.mark.parametrize("later", [0, 1])
 def test_the_role_of_before_comes_back_only_with_the_archive_of_before(directory: Directory, later: int) -> None:
     """Who was an admin, was archived and is back as a student while auto_update is off, is never active as an admin again."""

@@ -53,8 +53,8 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_it_loads_without_an_error_and_without_the_console(loaded: dict[str, Any]) -> None:
     assert loaded["errors"] == {}
-    timetable = "include.mingasync.airflow_glue.night_timetable"
-    assert loaded["imported"] == ["include", "include.mingasync", "include.mingasync.airflow_glue", timetable]
+    glue = "include.mingasync.airflow_glue"
+    assert loaded["imported"] == ["include", "include.mingasync", glue, f"{glue}.run_note", f"{glue}.night_timetable"]
 
 
 def test_the_console_answers_without_pythonpath(loaded: dict[str, Any]) -> None:

@@ -10,9 +10,11 @@ select c.school_id, coalesce(s.name, c.school_id, 'no school') as school, c.role
        count(*) filter (where c.status = 'planned') as going,
        count(*) filter (where c.reason = 'absent') as absent,
        count(*) filter (where c.reason in ('tobedeleted', 'inactive', 'disabled', 'role_ended')) as said_gone,
-       count(*) filter (where c.reason = 'left_school') as left_school
+       count(*) filter (where c.reason = 'left_school') as left_school,
+       count(*) filter (where c.reason = 'absent' and p.sourced_ids && %(enrolled)s::text[]) as still_enrolled
 from directory.sync_runs as r
 join directory.changes as c using (run_no)
+join directory.people as p on p.person_id = c.entity_no
 left join directory.approvals as a on a.run_no = c.run_no and a.person_id = c.entity_no
 left join directory.schools as s on s.district = r.district and s.school_id = c.school_id
 where r.district = %(district)s and r.run_id = %(run_id)s

@@ -144,7 +144,7 @@ where own.person_id <> c.entity_no
   and not exists (select from reversing as r where r.entity = 'person' and r.entity_no = own.person_id);
 
 -- Whom the run brought back, and whom a night loaded since does not lack: nobody is archived whom the newest loaded snapshot has, or
--- of whom it proves nothing.
+-- of whom it proves nothing. They are left alone as a whole: what else the run changed of them belongs to their coming back.
 create temp table seen_since on commit drop as
 select distinct p.person_id
 from reversing as r
@@ -174,8 +174,7 @@ cross join lateral (
                or exists (select from directory.field_pins as pin where r.entity = 'person' and pin.person_id = r.entity_no
                           and pin.field = keys.field and (pin.until is null or pin.until >= %(night)s))
                or field in ('sourced_id', 'sourced_ids') and exists (select from ids_taken where ids_taken.change = r.change)
-               or (r.action = 'restore' or field in ('status', 'archived_at'))
-                  and exists (select from seen_since where r.entity = 'person' and seen_since.person_id = r.entity_no)
+               or exists (select from seen_since where r.entity = 'person' and seen_since.person_id = r.entity_no)
                or exists (select from set_again as later
                           where later.entity = r.entity and later.entity_no = r.entity_no and later.field = keys.field)
                as decided
