@@ -133,16 +133,18 @@ def _changes(night: Night) -> list[str]:
     """What changed of people, of lists and of memberships, each in a phrase; empty when nothing did."""
     if night.kind == "preview" and night.state == "failed":  # its plan may be counted; nothing of it was carried out
         return []
+    would, be = ("would ", "would be ") if night.kind == "preview" else ("", "")
+    join, leave = ("join", "leave") if would else ("joined", "left")
     told = []
     joined, left, updated = _moved(night)
     if joined or left or updated:
-        told.append(f"{joined:,} joined, {left:,} left, {updated:,} updated")
+        told.append(f"{joined:,} {would}{join}, {left:,} {would}{leave}, {updated:,} {be}updated")
     made, changed, ended = (_lists(night, key) for key in ("created", "updated", "deactivated"))
     if made or changed or ended:
-        told.append(f"{told_number(made, 'list')} made, {changed:,} changed, {ended:,} made inactive")
+        told.append(f"{told_number(made, 'list')} {be}made, {changed:,} changed, {ended:,} made inactive")
     added, removed = night.counts["memberships"]["added"], night.counts["memberships"]["removed"]
     if added or removed:
-        told.append(f"{told_number(added, 'membership')} added, {removed:,} removed")
+        told.append(f"{told_number(added, 'membership')} {be}added, {removed:,} removed")
     return told
 
 

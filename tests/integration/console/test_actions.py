@@ -183,7 +183,7 @@ def test_an_undo_says_what_it_takes_back_and_is_started_for_its_district(hand: S
     address = applied(hand)
     assert "Undo this run…" in hand.console.page(address)
     form = hand.open(f"{address}/undo")
-    assert "Person student Create 2" in words(form.page) and "<b>1" not in form.page
+    assert "Person student Create New in SIS 2" in words(form.page) and "<b>1" not in form.page
     assert "Started" in words(hand.press(form, "start").page)
     assert hand.runs() == [("mingasync_undo", "manual", "queued", {"district": "oak", "run_id": "scheduled__<b>1"})]
     assert hand.press(form, "start") and len(hand.runs()) == 1

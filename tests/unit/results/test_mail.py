@@ -79,9 +79,13 @@ def test_an_ordinary_night_tells_its_numbers_per_role() -> None:
 
 
 def test_a_preview_never_claims_to_have_changed_anything() -> None:
-    mail = compose(night("success", people={"created": 5}, kind="preview"))
-    assert "Preview, nothing applied" in mail.subject
-    assert "This is what the sync would do; nothing was applied. 5 joined" in " ".join(mail.text.split())
+    mail = compose(night("success", people={"created": 5, "archived": 2}, lists={"created": 1}, kind="preview"))
+    assert mail.subject.startswith("Preview, nothing applied: 5 would join, 2 would leave, ")
+    told = (
+        "This is what the sync would do; nothing was applied. 5 would join, 2 would leave, 0 would be updated; "
+        "1 list would be made, 0 changed, 0 made inactive."
+    )
+    assert told in " ".join(mail.text.split()) and "joined" not in mail.text
 
 
 def test_a_preview_that_broke_off_after_its_plan_changed_nothing() -> None:
